@@ -1,0 +1,1 @@
+//! The bundled guest programs: small AArch64 ELF files, embedded.

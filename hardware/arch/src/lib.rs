@@ -1,0 +1,1 @@
+//! What the Arm manual says: addresses, granules, descriptor bits, faults, registers, TLB operations. No state.

@@ -1,0 +1,1 @@
+//! The A64 processor: decoder and interpreter.

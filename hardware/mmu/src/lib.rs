@@ -1,0 +1,1 @@
+//! Translation: the page-table walker, the fast translation tables, and their counters.

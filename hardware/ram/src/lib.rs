@@ -1,0 +1,1 @@
+//! Physical memory: frames of bytes in one host mapping.

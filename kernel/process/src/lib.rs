@@ -1,0 +1,1 @@
+//! Tasks, ELF, system calls, signals, files and the content of /proc.

@@ -1,0 +1,1 @@
+//! A process seen through any root shaped like /proc: classified, totalled, rendered.

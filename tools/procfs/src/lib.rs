@@ -1,0 +1,1 @@
+//! The texts of /proc: the same types parse and print them.
