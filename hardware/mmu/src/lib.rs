@@ -1,1 +1,278 @@
-//! Translation: the page-table walker, the fast translation tables, and their counters.
+//! Translation: the walker, the fast translation tables, and their counters.
+//!
+//! [`Mmu`] answers the processor's loads, stores and fetches. The usual case is one compare in the
+//! [fast table](fast) of the current address space; everything else goes through the [walker](mod@walk), which
+//! reads real descriptors from RAM, sets the access flag and the dirty state as hardware does (FEAT_HAFDBS),
+//! and checks permissions.
+//!
+//! **What is absent**: any idea of a VMA, a process or a system call. The kernel half reaches this crate only
+//! by descriptors in RAM, by the [`Ttbr`] of a context switch, and by [`TlbOp`]s that the machine delivers.
+//!
+//! The write tag of an entry is set only when the page is dirty already and its frame is not watched. So
+//! first writes (dirty state), copy-on-write (read-only descriptors) and writes to code all fail the one
+//! compare and take the slow path.
+
+pub mod counters;
+pub mod fast;
+pub mod walk;
+
+use std::collections::HashMap;
+
+use arch::{Access, Asid, Fault, FaultCause, FrameNum, Granule, PageRange, PhysAddr, TlbOp, Ttbr, VirtAddr};
+use ram::{Ram, Word};
+
+pub use counters::Counters;
+use fast::FastTable;
+pub use walk::{Translation, walk};
+
+/// The memory management unit of one processor.
+pub struct Mmu {
+    ram: Ram,
+    granule: Granule,
+    ttbr: Ttbr,
+    current: FastTable,
+    others: HashMap<Asid, FastTable>,
+    next_epoch: u64,
+    counters: Counters,
+    largest_table: usize,
+}
+
+impl Mmu {
+    /// An MMU with nothing translated: every access faults until [`Mmu::switch_to`].
+    pub fn new(ram: Ram) -> Self {
+        let granule = ram.granule();
+        Self {
+            ram,
+            granule,
+            ttbr: Ttbr::default(),
+            current: FastTable::new(granule, fast::MIN_ENTRIES, 0),
+            others: HashMap::new(),
+            next_epoch: 1,
+            counters: Counters::default(),
+            largest_table: fast::MAX_ENTRIES,
+        }
+    }
+
+    /// Limits the fast tables to so many entries (a power of two, at least [`fast::MIN_ENTRIES`]), for tests:
+    /// no size may change what a program sees.
+    pub fn limit_tables(&mut self, entries: usize) {
+        assert!(entries.is_power_of_two() && entries >= fast::MIN_ENTRIES);
+        self.largest_table = entries;
+    }
+
+    /// The memory that this unit translates into.
+    pub fn ram(&self) -> &Ram {
+        &self.ram
+    }
+
+    /// The granule in use.
+    pub fn granule(&self) -> Granule {
+        self.granule
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// A number that is different whenever a fetch translation that was once given may no longer hold: it
+    /// changes with the address space, and within one with each invalidation. Equal numbers mean equal
+    /// translations, also after other address spaces have run in between.
+    #[inline(always)]
+    pub fn fetch_epoch(&self) -> u64 {
+        self.current.epoch
+    }
+
+    /// Loads `TTBR0_EL1`: the address space of whatever runs next. Nothing is flushed.
+    pub fn switch_to(&mut self, ttbr: Ttbr) {
+        if ttbr == self.ttbr {
+            return;
+        }
+        if ttbr.asid != self.ttbr.asid {
+            let fresh = self.others.remove(&ttbr.asid);
+            let table =
+                fresh.unwrap_or_else(|| FastTable::new(self.granule, fast::MIN_ENTRIES, self.next_epoch));
+            self.next_epoch += 1;
+            let previous = std::mem::replace(&mut self.current, table);
+            self.others.insert(self.ttbr.asid, previous);
+        }
+        self.ttbr = ttbr;
+    }
+
+    /// Does what a TLB maintenance request asks.
+    pub fn maintain(&mut self, op: TlbOp) {
+        let epoch = self.next_epoch;
+        self.next_epoch += 1;
+        match op {
+            TlbOp::Pages { asid, pages } => {
+                self.counters.invalidated_pages += pages.count().get();
+                if asid == self.ttbr.asid {
+                    self.current.forget(pages, epoch);
+                } else if let Some(table) = self.others.get_mut(&asid) {
+                    table.forget(pages, epoch);
+                }
+            }
+            TlbOp::Asid(asid) => {
+                self.counters.invalidated_spaces += 1;
+                self.others.remove(&asid);
+                if asid == self.ttbr.asid {
+                    self.current.forget_all(epoch);
+                }
+            }
+            TlbOp::All => {
+                self.counters.invalidated_spaces += 1;
+                self.others.clear();
+                self.current.forget_all(epoch);
+            }
+        }
+    }
+
+    /// Loads a word for user space. Alignment is not required; see [`Mmu::require_aligned`].
+    #[inline(always)]
+    pub fn load<T: Word>(&mut self, address: u64) -> Result<T, Fault> {
+        match self.current.readable::<T>(address) {
+            Some(host) => Ok(self.ram.load_host(host)),
+            None => self.load_slow(address),
+        }
+    }
+
+    /// Stores a word for user space. Alignment is not required; see [`Mmu::require_aligned`]. A store that
+    /// crosses a page either writes both parts or faults and writes none.
+    #[inline(always)]
+    pub fn store<T: Word>(&mut self, address: u64, value: T) -> Result<(), Fault> {
+        match self.current.writable::<T>(address) {
+            Some(host) => {
+                self.ram.store_host(host, value);
+                Ok(())
+            }
+            None => self.store_slow(address, value),
+        }
+    }
+
+    /// The alignment fault of exclusives and load-acquires, which need natural alignment.
+    #[inline(always)]
+    pub fn require_aligned(&self, address: u64, size: u64, access: Access) -> Result<(), Fault> {
+        if address & (size - 1) == 0 {
+            Ok(())
+        } else {
+            Err(Fault {
+                address: VirtAddr::new(address),
+                access,
+                cause: FaultCause::Alignment,
+            })
+        }
+    }
+
+    /// Checks that `size` bytes at `address` can be accessed, without accessing them: for instructions that
+    /// must not change anything when their second access faults. Sets the access flag and the dirty state.
+    pub fn probe(&mut self, address: u64, size: u64, access: Access) -> Result<(), Fault> {
+        self.translate(address, access)?;
+        let last = address.wrapping_add(size - 1);
+        if (address ^ last) & !self.granule.offset_mask() != 0 {
+            self.translate(last & !self.granule.offset_mask(), access)?;
+        }
+        Ok(())
+    }
+
+    /// Translates an instruction's address.
+    #[inline]
+    pub fn fetch(&mut self, address: u64) -> Result<PhysAddr, Fault> {
+        match self.current.executable(address) {
+            Some(host) => Ok(self.physical(host)),
+            None => self.translate(address, Access::Execute),
+        }
+    }
+
+    /// Declares that decoded code is kept from this frame: writes to it will be noted by [`Ram::take_written`].
+    pub fn watch_code(&mut self, frame: FrameNum) {
+        if self.ram.is_write_tagged(frame) {
+            let host = self.ram.addend(0, frame);
+            self.current.drop_write_tags(host);
+            self.others
+                .values_mut()
+                .for_each(|table| table.drop_write_tags(host));
+            self.ram.set_write_tagged(frame, false);
+        }
+        self.ram.watch(frame);
+    }
+
+    fn physical(&self, host: u64) -> PhysAddr {
+        PhysAddr::new(host.wrapping_sub(self.ram.addend(0, FrameNum::new(0))))
+    }
+
+    /// The slow path of every access: walk, set AF and dirty state, fill the fast table.
+    #[cold]
+    #[inline(never)]
+    fn translate(&mut self, address: u64, access: Access) -> Result<PhysAddr, Fault> {
+        let va = VirtAddr::new(address);
+        let result = walk(&self.ram, self.ttbr.base, va, access, &mut self.counters);
+        let translation = result.inspect_err(|fault| self.counters.fault(fault))?;
+        self.fill(va, access, &translation);
+        Ok(translation.address)
+    }
+
+    fn fill(&mut self, va: VirtAddr, access: Access, translation: &Translation) {
+        let page = va.get() & !self.granule.offset_mask();
+        let Some(frame) = translation.address.frame(self.granule) else {
+            return;
+        };
+        self.counters.fills += 1;
+        self.current.count_miss(self.largest_table);
+        let addend = self.ram.addend(page, frame);
+        let entry = self.current.entry_for(page, addend);
+        match access {
+            Access::Read => entry.read = page,
+            Access::Execute => entry.execute = page,
+            Access::Write => {
+                entry.read = page;
+                if !self.ram.is_watched(frame) {
+                    entry.write = page;
+                    self.ram.set_write_tagged(frame, true);
+                }
+            }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn load_slow<T: Word>(&mut self, address: u64) -> Result<T, Fault> {
+        let size = size_of::<T>() as u64;
+        if self.crosses(address, size) {
+            let mut bytes = [0; 16];
+            for (i, byte) in bytes.iter_mut().enumerate().take(size_of::<T>()) {
+                *byte = self.load::<u8>(address.wrapping_add(i as u64))?;
+            }
+            return Ok(T::from_bytes(&bytes));
+        }
+        let pa = self.translate(address, Access::Read)?;
+        Ok(self.ram.read(pa).expect("a walk ends inside RAM"))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn store_slow<T: Word>(&mut self, address: u64, value: T) -> Result<(), Fault> {
+        let size = size_of::<T>() as u64;
+        if self.crosses(address, size) {
+            self.probe(address, size, Access::Write)?;
+            for (i, byte) in value.to_bytes().into_iter().enumerate().take(size_of::<T>()) {
+                self.store::<u8>(address.wrapping_add(i as u64), byte)?;
+            }
+            return Ok(());
+        }
+        let pa = self.translate(address, Access::Write)?;
+        self.ram.write(pa, value).expect("a walk ends inside RAM");
+        Ok(())
+    }
+
+    fn crosses(&self, address: u64, size: u64) -> bool {
+        (address ^ address.wrapping_add(size - 1)) & !self.granule.offset_mask() != 0
+    }
+
+    /// The pages that the current fast table holds: for tests and for looking at it.
+    pub fn cached_pages(&self, pages: PageRange) -> usize {
+        self.current.cached(pages)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,10 @@ pub trait Word: Copy + private::Sealed + 'static {
     fn from_le(raw: Self) -> Self;
     /// From the host's order to the order in memory.
     fn to_le(self) -> Self;
+    /// The word whose bytes in memory are the first of these.
+    fn from_bytes(bytes: &[u8; 16]) -> Self;
+    /// The word's bytes in memory, first in the array; the rest are zero.
+    fn to_bytes(self) -> [u8; 16];
 }
 
 mod private {
@@ -26,6 +30,14 @@ macro_rules! words {
             #[inline(always)]
             fn to_le(self) -> Self {
                 <$int>::to_le(self)
+            }
+
+            fn from_bytes(bytes: &[u8; 16]) -> Self {
+                u128::from_le_bytes(*bytes) as $int
+            }
+
+            fn to_bytes(self) -> [u8; 16] {
+                u128::from(self).to_le_bytes()
             }
         }
     )*};
