@@ -1,1 +1,144 @@
-//! The bundled guest programs: small AArch64 ELF files, embedded.
+//! The bundled guest programs: small static AArch64 ELF files, embedded, so that `pagewalk run beep` needs no file.
+//!
+//! Key types: [`Guest`], one program; [`Case`], one run of it whose output was recorded on a real system. Sources are in
+//! `guests/asm`, `guests/c` and `guests/vdso`, the prebuilt files in `guests/elf`, the recorded outputs in
+//! `guests/expected`. `cargo xtask guests` rebuilds the ELF files and proves them identical, and re-records.
+//! Absent on purpose: anything that runs a guest; this crate depends on nothing.
+
+mod cases;
+
+pub use cases::{CASES, Case, Oracle};
+
+/// The vDSO that the kernel half maps into each process: an ELF shared object of less than one 4 KiB page with one
+/// `PT_LOAD` (read, execute) at address 0, position independent, the symbols and the version `LINUX_2.6.39` of vdso(7).
+pub const VDSO: &[u8] = include_bytes!("../elf/vdso.so");
+
+/// One bundled program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guest {
+    /// Its name on the command line, and of its files in `elf/` and `expected/`.
+    pub name: &'static str,
+    /// What it shows, in one line.
+    pub what: &'static str,
+    /// The ELF file's bytes.
+    pub elf: &'static [u8],
+}
+
+macro_rules! guests {
+    ($($name:literal: $what:literal,)*) => {
+        /// Every bundled program, in the order in which a list should show them.
+        const GUESTS: &[Guest] = &[
+            $(Guest { name: $name, what: $what, elf: include_bytes!(concat!("../elf/", $name)) },)*
+        ];
+    };
+}
+
+guests! {
+    "beep": "rings the bell once and spins for ever (the tutorial's process)",
+    "adder": "prints the sum of two whole numbers, from its arguments or standard input",
+}
+
+/// Every bundled program.
+pub const fn all() -> &'static [Guest] {
+    GUESTS
+}
+
+/// The bundled program of this name.
+pub fn find(name: &str) -> Option<&'static Guest> {
+    GUESTS.iter().find(|guest| guest.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A little-endian field of an ELF file: `width` bytes at `at` (ELF-64 object file format, figure 2 and 6).
+    fn field(elf: &[u8], at: usize, width: usize) -> u64 {
+        elf[at..at + width]
+            .iter()
+            .rev()
+            .fold(0, |value, byte| value << 8 | u64::from(*byte))
+    }
+
+    /// The program headers' (type, flags, offset, vaddr, align).
+    fn segments(elf: &[u8]) -> Vec<(u64, u64, u64, u64, u64)> {
+        let table = field(elf, 32, 8) as usize;
+        (0..field(elf, 56, 2) as usize)
+            .map(|i| table + i * 56)
+            .map(|at| {
+                (
+                    field(elf, at, 4),
+                    field(elf, at + 4, 4),
+                    field(elf, at + 8, 8),
+                    field(elf, at + 16, 8),
+                    field(elf, at + 48, 8),
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_guest_is_a_small_arm64_elf_that_loads_with_64k_pages() {
+        for guest in all() {
+            let elf = guest.elf;
+            assert_eq!(&elf[..6], b"\x7fELF\x02\x01", "{}", guest.name);
+            assert_eq!(
+                field(elf, 18, 2),
+                183,
+                "{}: e_machine is not EM_AARCH64",
+                guest.name
+            );
+            assert!(elf.len() < 80 << 10, "{}: {} bytes", guest.name, elf.len());
+            for (kind, _, offset, vaddr, align) in segments(elf) {
+                if kind == 1 {
+                    assert_eq!(align, 0x10000, "{}", guest.name);
+                    assert_eq!(offset % align, vaddr % align, "{}", guest.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_unique_and_found() {
+        for guest in all() {
+            assert_eq!(
+                find(guest.name).map(|found| found.elf.as_ptr()),
+                Some(guest.elf.as_ptr())
+            );
+            assert!(!guest.what.is_empty() && !guest.what.contains('\n'));
+        }
+        assert_eq!(find("no such guest"), None);
+    }
+
+    #[test]
+    fn vdso_is_one_page_with_one_segment() {
+        assert!(VDSO.len() <= 4096);
+        assert_eq!(field(VDSO, 16, 2), 3, "ET_DYN");
+        let loads: Vec<_> = segments(VDSO)
+            .into_iter()
+            .filter(|segment| segment.0 == 1)
+            .collect();
+        assert_eq!(loads, [(1, 5, 0, 0, 0x1000)]);
+        for name in [
+            "__kernel_rt_sigreturn",
+            "__kernel_clock_gettime",
+            "LINUX_2.6.39",
+            "linux-vdso.so.1",
+        ] {
+            assert!(
+                VDSO.windows(name.len()).any(|bytes| bytes == name.as_bytes()),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_case_names_a_guest_and_has_its_record() {
+        for case in CASES {
+            assert!(find(case.guest).is_some(), "{}", case.name);
+            let record = std::fs::read_to_string(case.record_path()).unwrap();
+            assert!(record.starts_with("# exit "), "{}", case.name);
+            assert!(case.expected(&record).is_some(), "{}", case.name);
+        }
+    }
+}
