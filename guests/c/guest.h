@@ -170,14 +170,26 @@ static inline u8 *map_anon(u64 pages)
 {
     return map(0, pages * page, RW, ANON, -1, 0);
 }
+/* An empty file without a name: in memory, or where the kernel has no memfd_create(2), unlinked in /tmp. */
+static inline int unnamed_file(void)
+{
+    static char path[] = "/tmp/pagewalk-guest-................";
+    int fd = (int)SYS(memfd_create, "guest-file", 0, 0, 0, 0, 0);
+    if (fd >= 0) return fd;
+    u64 id = (u64)SYS(getpid, 0, 0, 0, 0, 0, 0);
+    for (u64 at = sizeof path - 2; path[at] == '.'; at--, id >>= 4) path[at] = "0123456789abcdef"[id & 15];
+    fd = (int)SYS(openat, AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL, 0600, 0, 0);
+    if (fd < 0) {
+        report("no file to map", fd);
+        quit(3);
+    }
+    SYS(unlinkat, AT_FDCWD, path, 0, 0, 0, 0);
+    return fd;
+}
 /* An unnamed file of this many pages; each page begins with its own number plus one. */
 static inline int numbered_file(u64 pages)
 {
-    int fd = (int)SYS(memfd_create, "guest-file", 0, 0, 0, 0, 0);
-    if (fd < 0) {
-        report("memfd_create failed", fd);
-        quit(3);
-    }
+    int fd = unnamed_file();
     SYS(ftruncate, fd, pages * page, 0, 0, 0, 0);
     for (u64 i = 0; i < pages; i++) {
         u8 number = (u8)(i + 1);
@@ -192,7 +204,7 @@ static inline i64 file_byte(int fd, u64 offset)
     i64 got = SYS(pread64, fd, &byte, 1, offset, 0, 0);
     return got == 1 ? byte : got < 0 ? got : -1;
 }
-/* How often the compiler must not assume it knows what is in memory: each access to guest memory under test. */
+/* Each access to memory under test goes through these, so that the compiler can assume nothing about it. */
 static inline u8 load(const u8 *at) { return *(const volatile u8 *)at; }
 static inline void store(u8 *at, u8 value) { *(volatile u8 *)at = value; }
 
@@ -203,6 +215,14 @@ static inline int wait_for(i64 pid)
     int status = -1;
     SYS(wait4, pid, &status, 0, 0, 0, 0);
     return status;
+}
+
+/* Whether the kernel can read a byte here: 1, or -14 (EFAULT) where nothing is mapped. Raises no signal. */
+static inline i64 readable(const u8 *at)
+{
+    static int sink = -1;
+    if (sink < 0) sink = unnamed_file();
+    return SYS(pwrite64, sink, at, 1, 0, 0, 0);
 }
 
 /* How many lines of /proc/self/maps lie inside [from, to). */
@@ -230,7 +250,7 @@ static inline u64 map_lines(u64 from, u64 to)
     return lines;
 }
 
-int main(int argc, char **argv);
+int main(); /* with (argc, argv) or without */
 
 __attribute__((used, noreturn)) void start_c(u64 *stack)
 {

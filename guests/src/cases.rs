@@ -1,17 +1,9 @@
-//! The runs of the bundled programs whose output is known: key type [`Case`]. `cargo xtask guests --record` writes the
-//! record of each on a real system, `cargo xtask test` compares the machine with it in every page size.
+//! The runs of the bundled programs whose output is known: key type [`Case`]. `cargo xtask guests --record` compiles the
+//! same C source for the host's own Linux, so that the kernel itself answers (qemu-user's answers about stack growth,
+//! `brk`, `madvise` and some signal codes are its own), and writes what it printed. `cargo xtask test` compares the machine
+//! with that in every page size.
 
 use std::path::PathBuf;
-
-/// Which real system recorded the output of a case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Oracle {
-    /// The same C source compiled for this x86-64 Linux host: the kernel itself answers. For everything where qemu-user's
-    /// answer is its own and not Linux's (stack growth, signal codes, `brk`).
-    Native,
-    /// The committed ELF file under qemu-aarch64, for what only exists as arm64 code.
-    Qemu,
-}
 
 /// One run of a bundled program with a known result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +16,8 @@ pub struct Case {
     pub args: &'static [&'static str],
     /// What it finds on standard input.
     pub stdin: &'static str,
-    /// Who recorded the result.
-    pub oracle: Oracle,
+    /// Whether qemu-user is known to answer other than Linux, so that it cannot stand in as the runner.
+    pub qemu_differs: bool,
 }
 
 impl Case {
@@ -50,7 +42,7 @@ const fn case(name: &'static str) -> Case {
         guest: name,
         args: &[],
         stdin: "",
-        oracle: Oracle::Native,
+        qemu_differs: false,
     }
 }
 
@@ -60,7 +52,7 @@ const fn with_args(name: &'static str, guest: &'static str, args: &'static [&'st
         guest,
         args,
         stdin: "",
-        oracle: Oracle::Native,
+        qemu_differs: false,
     }
 }
 
@@ -83,6 +75,51 @@ pub const CASES: &[Case] = &[
         stdin: "17\n",
         ..case_of("adder-stdin-short", "adder")
     },
+    case("zero-page"),
+    case("stack-grow"),
+    case("stack-overrun"),
+    Case {
+        qemu_differs: true,
+        ..with_args("stack-overrun-catch", "stack-overrun", &["catch"])
+    },
+    with_args("stack-overrun-no-room", "stack-overrun", &["no-room"]),
+    Case {
+        qemu_differs: true,
+        ..case("heap")
+    },
+    case("cow-data"),
+    case("cow-fork"),
+    case("shared-anon"),
+    case("shared-file"),
+    case("private-file"),
+    case("map-split"),
+    Case {
+        qemu_differs: true,
+        ..case("remap")
+    },
+    Case {
+        qemu_differs: true,
+        ..case("dontneed")
+    },
+    case("prot-none"),
+    case("write-text"),
+    case("read-null"),
+    case("jump-data"),
+    case("past-eof"),
+    with_args("past-eof-truncate", "past-eof", &["truncate"]),
+    case("sigsegv-info"),
+    case("pie"),
+    with_args("bench-int-sha", "bench-int", &["sha", "1"]),
+    with_args("bench-int-sieve", "bench-int", &["sieve", "1"]),
+    with_args("bench-int-vm", "bench-int", &["vm", "1"]),
+    with_args("bench-int-chase", "bench-int", &["chase", "1"]),
+    case("bench-int"),
+    with_args("bench-fault-zero", "bench-fault", &["zero", "3000"]),
+    with_args("bench-fault-file", "bench-fault", &["file", "3000"]),
+    with_args("bench-fault-file-far", "bench-fault", &["file-far", "300"]),
+    with_args("bench-fault-cow", "bench-fault", &["cow", "3000"]),
+    with_args("bench-fault-mmap", "bench-fault", &["mmap", "300"]),
+    with_args("bench-fault-mprotect", "bench-fault", &["mprotect", "300"]),
 ];
 
 const fn case_of(name: &'static str, guest: &'static str) -> Case {

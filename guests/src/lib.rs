@@ -7,7 +7,7 @@
 
 mod cases;
 
-pub use cases::{CASES, Case, Oracle};
+pub use cases::{CASES, Case};
 
 /// The vDSO that the kernel half maps into each process: an ELF shared object of less than one 4 KiB page with one
 /// `PT_LOAD` (read, execute) at address 0, position independent, the symbols and the version `LINUX_2.6.39` of vdso(7).
@@ -36,6 +36,27 @@ macro_rules! guests {
 guests! {
     "beep": "rings the bell once and spins for ever (the tutorial's process)",
     "adder": "prints the sum of two whole numbers, from its arguments or standard input",
+    "zero-page": "fresh memory reads as zeros; each page is its own from the first write",
+    "stack-grow": "the stack grows on a touch, down to near its limit",
+    "stack-overrun": "endless recursion dies of SIGSEGV at the stack's limit",
+    "heap": "brk grows and shrinks the heap; what was given back reads as zeros",
+    "cow-data": "a write to initialised data copies the page from the file",
+    "cow-fork": "after fork, each side's writes stay its own",
+    "shared-anon": "shared anonymous memory is one for parent and child",
+    "shared-file": "a shared file mapping and read/write see the same bytes",
+    "private-file": "writes to a private file mapping stay private",
+    "map-split": "mmap, munmap and mprotect split and merge mappings",
+    "remap": "mremap shrinks, grows and moves",
+    "dontneed": "MADV_DONTNEED gives pages back; they read as zeros",
+    "prot-none": "a page without permission dies of SIGSEGV on a read",
+    "write-text": "a write to its own code dies of SIGSEGV",
+    "read-null": "a read of address 0 dies of SIGSEGV",
+    "jump-data": "a jump into data dies of SIGSEGV",
+    "past-eof": "a page past the end of a mapped file dies of SIGBUS",
+    "sigsegv-info": "a handler is told signal, code and exact address of 22 bad accesses",
+    "pie": "a position-independent program",
+    "bench-int": "integer code, for cargo xtask bench",
+    "bench-fault": "page faults and mapping calls, for cargo xtask bench",
 }
 
 /// Every bundled program.
