@@ -1,1 +1,36 @@
-//! A process seen through any root shaped like /proc: classified, totalled, rendered.
+//! A process seen through any root shaped like `/proc`: classified, totalled, rendered.
+//!
+//! [`Snapshot::take`] reads one process through a [`procfs::Root`] (the host's `/proc`, a machine's socket, a saved
+//! folder) and gives its [`Facts`] and [`Region`]s. What each figure means on Linux is decided here, once:
+//!
+//! - [`Kind`]: what a region is for (`classify`); [`ShareMode`]: who else sees it (`share`);
+//! - DIRTY, PURGE and the physical footprint (`measure`); sums by kind (`totals`).
+//!
+//! [`render`] prints a snapshot in the order of Apple's vmmap; [`json`] as a documented schema; [`ps`] lists processes.
+//! Unknown is never 0: what could not be read is `None`, and [`Snapshot::gaps`] says why.
+//!
+//! Neighbours: `procfs` below, `cli` above. Absent on purpose: the machine. It is seen only through its `/proc`.
+
+mod calendar;
+mod classify;
+mod error;
+mod facts;
+pub mod json;
+mod measure;
+mod page;
+pub mod ps;
+mod region;
+pub mod render;
+mod share;
+mod snapshot;
+mod totals;
+
+pub use classify::Kind;
+pub use error::ObserveError;
+pub use facts::{Facts, Moment};
+pub use measure::{Footprint, Peak};
+pub use page::PageState;
+pub use region::{MaxPerms, Region};
+pub use share::ShareMode;
+pub use snapshot::{Gap, Snapshot};
+pub use totals::{LibraryLine, Totals, TypeRow, WritableLine};

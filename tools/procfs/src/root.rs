@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A tree shaped like `/proc`: the host's, a saved folder, or a machine's socket.
 pub trait Root {
@@ -42,6 +42,11 @@ pub trait Root {
     /// Whether the root is this host's live `/proc`, so that paths in its texts name files here.
     fn is_this_host(&self) -> bool {
         false
+    }
+
+    /// Whether processes run behind it, so that two reads may differ; false for a saved folder.
+    fn is_live(&self) -> bool {
+        self.is_this_host()
     }
 
     /// A whole file.
@@ -205,7 +210,7 @@ impl Root for DirRoot {
     }
 
     fn is_this_host(&self) -> bool {
-        self.folder.as_os_str() == "/proc"
+        self.folder == Path::new("/proc")
     }
 }
 

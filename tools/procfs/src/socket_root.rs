@@ -109,6 +109,10 @@ impl Root for SocketRoot {
         format!("machine {}", self.host_pid)
     }
 
+    fn is_live(&self) -> bool {
+        true
+    }
+
     fn open(&self, path: &str) -> Result<Box<dyn Read + '_>, RootError> {
         let mut file = SocketFile {
             root: self,

@@ -1,0 +1,249 @@
+//! What the report's header says of a process ([`Facts`]).
+
+use crate::ObserveError;
+use crate::calendar::Civil;
+use crate::region::printable;
+use crate::snapshot::Gap;
+use procfs::{Auxv, Comm, Kib, PidStat, Root, RootError, Status, SystemStat, Text, Uptime, at};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A moment: milliseconds since the Epoch.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Moment(pub u64);
+
+impl Moment {
+    /// The moment a root shows: now for this host; for a machine or a saved folder its own clock
+    /// (boot time + uptime).
+    pub fn of(root: &dyn Root) -> Result<Self, RootError> {
+        if root.is_this_host() {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            return Ok(Self(u64::try_from(now.as_millis()).unwrap_or(u64::MAX)));
+        }
+        let up: Uptime = root.parse("uptime")?;
+        Ok(Self::at_boot(root)?.plus(up.up_centis.saturating_mul(10)))
+    }
+
+    fn at_boot(root: &dyn Root) -> Result<Self, RootError> {
+        let stat: SystemStat = root.parse("stat")?;
+        Ok(Self(stat.btime.saturating_mul(1000)))
+    }
+
+    fn plus(self, millis: u64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+
+    /// When a process started: `start_time` is in ticks after boot.
+    pub(crate) fn of_start(root: &dyn Root, stat: &PidStat) -> Result<Self, RootError> {
+        Ok(Self::at_boot(root)?.plus(stat.start_time.saturating_mul(1000 / TICKS_A_SECOND)))
+    }
+}
+
+impl std::fmt::Display for Moment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Civil {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+        } = Civil::from_epoch(self.0 / 1000);
+        write!(
+            f,
+            "{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{:03} +0000",
+            self.0 % 1000
+        )
+    }
+}
+
+/// USER_HZ: what user space sees on every architecture that we read (`include/asm-generic/param.h`).
+pub(crate) const TICKS_A_SECOND: u64 = 100;
+
+/// PF_KTHREAD in `stat`'s flags (`include/linux/sched.h`).
+pub(crate) const PF_KTHREAD: u32 = 0x0020_0000;
+
+/// Facts of a process beside its regions. `None`: not known (the snapshot's gaps say why, where it matters).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Facts {
+    /// Process id, in its root.
+    pub pid: i32,
+    /// Command name.
+    pub name: String,
+    /// Path of the executable.
+    pub path: Option<String>,
+    /// Processor architecture: `ARM64`, `X86-64`...
+    pub code_type: Option<String>,
+    /// Parent's id.
+    pub parent: i32,
+    /// Parent's name.
+    pub parent_name: Option<String>,
+    /// The moment of the report.
+    pub taken: Option<Moment>,
+    /// When it started.
+    pub launched: Option<Moment>,
+    /// Kernel (and system).
+    pub os_version: Option<String>,
+    /// Bytes of a page, from AT_PAGESZ or else from `smaps`.
+    pub page_bytes: Option<u64>,
+    /// Number of threads.
+    pub threads: i64,
+    /// State letter.
+    pub state: char,
+    /// Page tables (VmPTE).
+    pub page_tables: Option<Kib>,
+    /// Virtual size.
+    pub virtual_size: Option<Kib>,
+    /// Resident size (approximate: per-CPU counters).
+    pub resident: Option<Kib>,
+    /// RssAnon + RssShmem + VmSwap + hugetlb + page tables: the footprint that anyone may read.
+    pub coarse_footprint: Option<Kib>,
+    /// VmHWM + VmSwap + hugetlb + page tables: an upper bound of the peak footprint.
+    pub peak_bound: Option<Kib>,
+}
+
+/// `stat`, by which a process is recognised; errors say what kind of process has no memory to show.
+pub(crate) fn recognise(root: &dyn Root, pid: i32) -> Result<PidStat, ObserveError> {
+    let stat: PidStat = match root.parse(&format!("{pid}/stat")) {
+        Err(e) if e.is_gone() => {
+            return Err(ObserveError::NoProcess {
+                pid,
+                root: root.describe(),
+            });
+        }
+        read => read?,
+    };
+    let name = printable(&stat.comm);
+    if stat.flags & PF_KTHREAD != 0 {
+        return Err(ObserveError::KernelThread { pid, name });
+    }
+    if matches!(stat.state, b'Z' | b'X') {
+        return Err(ObserveError::Zombie {
+            pid,
+            name,
+            parent: stat.ppid,
+        });
+    }
+    Ok(stat)
+}
+
+/// Everything else; what cannot be read is told in `gaps`.
+pub(crate) fn gather(root: &dyn Root, stat: &PidStat, gaps: &mut Vec<Gap>) -> Facts {
+    let pid = stat.pid;
+    let status = noted(
+        root.parse::<Status>(&format!("{pid}/status")),
+        "sizes and page tables",
+        gaps,
+    );
+    let status = status.unwrap_or_default();
+    let exe = noted(
+        root.read_link(&format!("{pid}/exe")),
+        "the path of the executable",
+        gaps,
+    );
+    let auxv = noted(
+        root.parse::<Auxv>(&format!("{pid}/auxv")),
+        "the page size by AT_PAGESZ",
+        gaps,
+    );
+    let sum = |parts: &[Option<Kib>]| {
+        parts
+            .iter()
+            .copied()
+            .try_fold(0_u64, |sum, part| Some(sum.saturating_add(part?.0)))
+            .map(Kib)
+    };
+    let rest = [
+        status.vm_swap,
+        Some(status.hugetlb_pages.unwrap_or_default()),
+        status.vm_pte,
+    ];
+    Facts {
+        pid,
+        name: printable(&stat.comm),
+        path: exe.as_deref().map(printable),
+        code_type: code_type(root, pid),
+        parent: stat.ppid,
+        parent_name: root
+            .parse::<Comm>(&format!("{}/comm", stat.ppid))
+            .ok()
+            .map(|c| printable(&c.0)),
+        taken: noted(Moment::of(root), "the date", gaps),
+        launched: noted(Moment::of_start(root, stat), "the launch time", gaps),
+        os_version: os_version(root),
+        page_bytes: auxv
+            .and_then(|a| a.get(at::PAGESZ))
+            .filter(|b| b.is_power_of_two()),
+        threads: stat.num_threads,
+        state: char::from(stat.state),
+        page_tables: status.vm_pte,
+        virtual_size: status.vm_size,
+        resident: status.vm_rss,
+        coarse_footprint: sum(&[&[status.rss_anon, status.rss_shmem], rest.as_slice()].concat()),
+        peak_bound: sum(&[&[status.vm_hwm], rest.as_slice()].concat()),
+    }
+}
+
+fn noted<T>(read: Result<T, RootError>, what: &'static str, gaps: &mut Vec<Gap>) -> Option<T> {
+    read.map_err(|error| {
+        gaps.push(Gap {
+            what,
+            why: error.to_string(),
+        })
+    })
+    .ok()
+}
+
+/// From the executable's ELF header, if the root lets us read through `exe`. A saved folder's link leads to whatever has that path
+/// here today, so it is not followed.
+fn code_type(root: &dyn Root, pid: i32) -> Option<String> {
+    let is_saved = !root.is_this_host() && !root.is_live();
+    let mut header = [0; 20];
+    if is_saved || root.read_at(&format!("{pid}/exe"), 0, &mut header).ok()? < header.len() {
+        return None;
+    }
+    if !header.starts_with(b"\x7fELF") {
+        return None;
+    }
+    // e_machine (elf.h), at offset 18, little-endian on all of these.
+    Some(match u16::from_le_bytes([header[18], header[19]]) {
+        3 => "X86".into(),
+        40 => "ARM".into(),
+        62 => "X86-64".into(),
+        183 => "ARM64".into(),
+        243 => "RISC-V".into(),
+        other => format!("ELF machine {other}"),
+    })
+}
+
+fn os_version(root: &dyn Root) -> Option<String> {
+    let release = root.read("sys/kernel/osrelease").ok()?;
+    let release = printable(release.trim_ascii());
+    if !root.is_this_host() {
+        return Some(format!("Linux {release}"));
+    }
+    let system = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let name = system
+        .lines()
+        .find_map(|l| l.strip_prefix("PRETTY_NAME="))
+        .map(|n| n.trim_matches('"').to_owned());
+    Some(name.map_or(format!("Linux {release}"), |name| {
+        format!("Linux {release} ({name})")
+    }))
+}
+
+/// The page size that `smaps` shows, where AT_PAGESZ could not be read.
+pub(crate) fn page_bytes_of(first: Option<Kib>) -> Option<u64> {
+    first.map(Kib::bytes).filter(|b| b.is_power_of_two())
+}
+
+/// The process is the same one that `stat` was: it has not ended, and not become another program.
+pub(crate) fn is_still(root: &dyn Root, stat: &PidStat) -> bool {
+    let Ok(bytes) = root.read(&format!("{}/stat", stat.pid)) else {
+        return false;
+    };
+    PidStat::parse(&bytes).is_ok_and(|now| {
+        now.start_time == stat.start_time
+            && now.start_stack == stat.start_stack
+            && !matches!(now.state, b'Z' | b'X')
+    })
+}

@@ -1,0 +1,254 @@
+//! A snapshot as JSON, schema `pagewalk.vmmap/1`, streamed: no tree is built.
+//!
+//! One object: `schema`, `process`, `footprint`, `not_read` (what is missing and why), `regions` (by address, not coalesced; `null` if
+//! they could not be read), `types` (sums by region type), `total`. Sizes are bytes; unknown is `null`, never 0. Addresses are
+//! strings in hexadecimal (`"0x7f..."`), because JSON numbers lose the low bits of large integers. Fields may be
+//! added within version 1; meanings do not change.
+
+use crate::region::MaxPerms;
+use crate::{Region, Snapshot, TypeRow};
+use procfs::{Addr, Counts, Kib, Perms};
+use serde::Serialize;
+use serde::ser::{SerializeSeq, Serializer};
+use std::io::{self, Write};
+
+/// The schema's name and version.
+pub const SCHEMA: &str = "pagewalk.vmmap/1";
+
+/// Write the snapshot as one line of JSON.
+///
+/// # Errors
+/// The writer's.
+pub fn write(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, &document(snapshot)).map_err(io::Error::from)?;
+    writeln!(out)
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    process: Process<'a>,
+    footprint: FootprintOut,
+    changed_while_reading: bool,
+    not_read: Vec<NotRead<'a>>,
+    regions: Option<Regions<'a>>,
+    types: Vec<TypeOut>,
+    total: Option<RowOut>,
+}
+
+#[derive(Serialize)]
+struct Process<'a> {
+    pid: i32,
+    name: &'a str,
+    path: Option<&'a str>,
+    load_address: Option<String>,
+    code_type: Option<&'a str>,
+    parent_pid: i32,
+    parent_name: Option<&'a str>,
+    threads: i64,
+    state: char,
+    taken_ms: Option<u64>,
+    launched_ms: Option<u64>,
+    os_version: Option<&'a str>,
+    page_size: Option<u64>,
+    root: &'a str,
+}
+
+#[derive(Serialize)]
+struct FootprintOut {
+    full: Option<u64>,
+    additive: Option<u64>,
+    additive_is_estimated: bool,
+    from_status: Option<u64>,
+    peak_at_least: Option<u64>,
+    peak_at_most: Option<u64>,
+    page_tables: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct NotRead<'a> {
+    what: &'a str,
+    why: &'a str,
+}
+
+/// Regions, turned into their output form one at a time.
+struct Regions<'a>(&'a [Region]);
+
+#[derive(Serialize)]
+struct RegionOut<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    is_guess: bool,
+    start: String,
+    end: String,
+    size: u64,
+    resident: Option<u64>,
+    dirty: Option<u64>,
+    swap: Option<u64>,
+    volatile: Option<u64>,
+    pss: Option<u64>,
+    uss: Option<u64>,
+    anonymous: Option<u64>,
+    locked: Option<u64>,
+    protection: String,
+    max_protection: Option<String>,
+    shared: bool,
+    share_mode: Option<&'static str>,
+    page_size: Option<u64>,
+    offset: u64,
+    vm_flags: Vec<&'a str>,
+    detail: &'a str,
+}
+
+#[derive(Serialize)]
+struct TypeOut {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    is_reserved: bool,
+    #[serde(flatten)]
+    row: RowOut,
+}
+
+#[derive(Serialize)]
+struct RowOut {
+    size: u64,
+    resident: Option<u64>,
+    dirty: Option<u64>,
+    swap: Option<u64>,
+    volatile: Option<u64>,
+    pss: Option<u64>,
+    uss: Option<u64>,
+    locked: Option<u64>,
+    regions: usize,
+}
+
+fn bytes(kib: Option<Kib>) -> Option<u64> {
+    kib.map(Kib::bytes)
+}
+
+fn hex(addr: Addr) -> String {
+    format!("{:#x}", addr.0)
+}
+
+fn document(snapshot: &Snapshot) -> Document<'_> {
+    let facts = &snapshot.facts;
+    let (footprint, peak, totals) = (snapshot.footprint(), snapshot.peak(), snapshot.totals());
+    Document {
+        schema: SCHEMA,
+        process: Process {
+            pid: facts.pid,
+            name: &facts.name,
+            path: facts.path.as_deref(),
+            load_address: snapshot.load_address().map(hex),
+            code_type: facts.code_type.as_deref(),
+            parent_pid: facts.parent,
+            parent_name: facts.parent_name.as_deref(),
+            threads: facts.threads,
+            state: facts.state,
+            taken_ms: facts.taken.map(|m| m.0),
+            launched_ms: facts.launched.map(|m| m.0),
+            os_version: facts.os_version.as_deref(),
+            page_size: facts.page_bytes,
+            root: &snapshot.root,
+        },
+        footprint: FootprintOut {
+            full: footprint.map(|f| f.full.bytes()),
+            additive: bytes(footprint.and_then(|f| f.additive)),
+            additive_is_estimated: footprint.is_some_and(|f| f.is_additive_estimated),
+            from_status: bytes(facts.coarse_footprint),
+            peak_at_least: bytes(peak.and_then(|p| p.at_least)),
+            peak_at_most: peak.map(|p| p.at_most.bytes()),
+            page_tables: bytes(facts.page_tables),
+        },
+        changed_while_reading: snapshot.changed_while_reading,
+        not_read: snapshot
+            .gaps
+            .iter()
+            .map(|g| NotRead {
+                what: g.what,
+                why: &g.why,
+            })
+            .collect(),
+        regions: snapshot.regions.as_deref().map(Regions),
+        types: totals
+            .by_kind
+            .values()
+            .map(|(kind, row)| TypeOut {
+                kind: kind.name(),
+                is_reserved: kind.is_reserved(),
+                row: row_out(row),
+            })
+            .collect(),
+        total: snapshot.regions.is_some().then(|| row_out(&totals.all)),
+    }
+}
+
+impl Serialize for Regions<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(Some(self.0.len()))?;
+        for region in self.0 {
+            list.serialize_element(&region_out(region))?;
+        }
+        list.end()
+    }
+}
+
+fn letters(read: bool, write: bool, exec: bool) -> String {
+    let letter = |is_set, letter| if is_set { letter } else { '-' };
+    [letter(read, 'r'), letter(write, 'w'), letter(exec, 'x')]
+        .iter()
+        .collect()
+}
+
+fn region_out(region: &Region) -> RegionOut<'_> {
+    let Perms {
+        read,
+        write,
+        exec,
+        shared,
+    } = region.perms;
+    let Counts {
+        pss,
+        anonymous,
+        locked,
+        ..
+    } = region.counts;
+    let max = |MaxPerms { read, write, exec }| letters(read, write, exec);
+    RegionOut {
+        kind: region.kind.name(),
+        is_guess: region.is_guess,
+        start: hex(region.start),
+        end: hex(region.end),
+        size: region.len(),
+        resident: bytes(region.resident),
+        dirty: bytes(region.dirty),
+        swap: bytes(region.swap),
+        volatile: bytes(region.volatile),
+        pss: bytes(pss),
+        uss: bytes(region.unique()),
+        anonymous: bytes(anonymous),
+        locked: bytes(locked),
+        protection: letters(read, write, exec),
+        max_protection: region.max.map(max),
+        shared,
+        share_mode: region.share.map(crate::ShareMode::letters),
+        page_size: bytes(region.page_size),
+        offset: region.offset,
+        vm_flags: region.flags.split_whitespace().collect(),
+        detail: &region.detail,
+    }
+}
+
+fn row_out(row: &TypeRow) -> RowOut {
+    RowOut {
+        size: row.virtual_bytes,
+        resident: bytes(row.resident),
+        dirty: bytes(row.dirty),
+        swap: bytes(row.swap),
+        volatile: bytes(row.volatile),
+        pss: bytes(row.proportional),
+        uss: bytes(row.unique),
+        locked: bytes(row.locked),
+        regions: row.count,
+    }
+}

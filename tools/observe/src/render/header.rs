@@ -1,0 +1,142 @@
+//! The report's header: who it is, when it was seen, what it costs, and what could not be read.
+
+use super::{Options, size::size, unit};
+use crate::{Footprint, Peak, Snapshot};
+use std::io::{self, Write};
+
+pub(super) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    let facts = &snapshot.facts;
+    let paint = options.palette;
+    let mut line = |key: &str, value: String| writeln!(out, "{} {value}", paint.title(format!("{key:<17}")));
+    let unknown = || "unknown".to_owned();
+    line("Process:", format!("{} [{}]", facts.name, facts.pid))?;
+    line("Path:", facts.path.clone().unwrap_or_else(unknown))?;
+    line(
+        "Load Address:",
+        snapshot
+            .load_address()
+            .map_or_else(unknown, |a| format!("{:#x}", a.0)),
+    )?;
+    line("Code Type:", facts.code_type.clone().unwrap_or_else(unknown))?;
+    line("Platform:", "Linux".into())?;
+    let parent = facts
+        .parent_name
+        .as_deref()
+        .unwrap_or(if facts.parent == 0 { "none" } else { "unknown" });
+    line("Parent Process:", format!("{parent} [{}]", facts.parent))?;
+    line("Seen Through:", snapshot.root.clone())?;
+    line(
+        "Threads:",
+        format!("{} ({})", facts.threads, state_word(facts.state)),
+    )?;
+    writeln!(out)?;
+    let mut line = |key: &str, value: String| writeln!(out, "{} {value}", paint.title(format!("{key:<17}")));
+    line("Date/Time:", facts.taken.map_or_else(unknown, |m| m.to_string()))?;
+    line(
+        "Launch Time:",
+        facts.launched.map_or_else(unknown, |m| m.to_string()),
+    )?;
+    line("OS Version:", facts.os_version.clone().unwrap_or_else(unknown))?;
+    line("Report Version:", "7".into())?;
+    line("Analysis Tool:", options.tool.clone())?;
+    line(
+        "Tool Version:",
+        concat!("pagewalk ", env!("CARGO_PKG_VERSION")).into(),
+    )?;
+    writeln!(out)?;
+    footprint(snapshot, options, out)?;
+    notes(snapshot, options, out)?;
+    title(snapshot, options, out)
+}
+
+fn footprint(snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    let unit = unit(snapshot, options);
+    let paint = options.palette;
+    let mut line = |key: &str, value: String| writeln!(out, "{} {value}", paint.title(format!("{key:<28}")));
+    let show = |kib| size(kib, unit);
+    match snapshot.footprint() {
+        Some(Footprint {
+            full,
+            additive,
+            is_additive_estimated,
+        }) => {
+            line("Physical footprint:", show(Some(full)))?;
+            peak(snapshot.peak(), &show, &mut line)?;
+            let about = if is_additive_estimated { "~" } else { "" };
+            line(
+                "Physical footprint (share):",
+                format!("{about}{}", show(additive)),
+            )
+        }
+        None => {
+            let coarse = snapshot.facts.coarse_footprint;
+            let note = if coarse.is_some() {
+                " (from status: shared memory in full)"
+            } else {
+                ""
+            };
+            line("Physical footprint:", format!("{}{note}", show(coarse)))?;
+            peak(snapshot.peak(), &show, &mut line)
+        }
+    }
+}
+
+/// Linux keeps no exact peak, so it is a bracket.
+fn peak(
+    peak: Option<Peak>,
+    show: &dyn Fn(Option<procfs::Kib>) -> String,
+    line: &mut dyn FnMut(&str, String) -> io::Result<()>,
+) -> io::Result<()> {
+    let value = match peak {
+        None => "?".into(),
+        Some(Peak {
+            at_least: None,
+            at_most,
+        }) => format!("<= {}", show(Some(at_most))),
+        Some(Peak { at_least, at_most }) => {
+            format!("<= {} (at least {})", show(Some(at_most)), show(at_least))
+        }
+    };
+    line("Physical footprint (peak):", value)
+}
+
+fn notes(snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    let paint = options.palette;
+    for gap in &snapshot.gaps {
+        writeln!(out, "{} {}: {}", paint.warning("Not read:"), gap.what, gap.why)?;
+    }
+    if snapshot.changed_while_reading {
+        writeln!(
+            out,
+            "{} the address space changed while it was read",
+            paint.warning("Note:")
+        )?;
+    }
+    Ok(())
+}
+
+fn title(snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    let facts = &snapshot.facts;
+    let page = facts
+        .page_bytes
+        .map_or("unknown".into(), |b| format!("{b} bytes"));
+    writeln!(out, "----")?;
+    writeln!(out)?;
+    let title = format!("Virtual Memory Map of process {} ({})", facts.pid, facts.name);
+    writeln!(out, "{}", options.palette.title(title))?;
+    writeln!(out, "Output report format:  pagewalk 1 -- 64-bit process")?;
+    writeln!(out, "VM page size:  {page}")
+}
+
+/// The state letter in words (proc_pid_stat(5)).
+fn state_word(state: char) -> &'static str {
+    match state {
+        'R' => "running",
+        'S' => "sleeping",
+        'D' => "waiting, not interruptible",
+        'T' => "stopped",
+        't' => "stopped by a tracer",
+        'I' => "idle",
+        _ => "state unknown",
+    }
+}

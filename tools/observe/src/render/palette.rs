@@ -1,0 +1,97 @@
+//! Colours by meaning ([`Palette`]). Without colours every style is empty, so that one printer serves both.
+
+use crate::{Kind, Region};
+use anstyle::{AnsiColor, Style};
+use std::fmt;
+
+/// A style for each meaning.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Palette {
+    is_colour: bool,
+}
+
+/// A text with its style around it.
+pub(crate) struct Painted<T> {
+    style: Style,
+    text: T,
+}
+
+impl<T: fmt::Display> fmt::Display for Painted<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { style, text } = self;
+        write!(f, "{style}{text}{style:#}")
+    }
+}
+
+impl Palette {
+    /// No colours.
+    #[must_use]
+    pub fn plain() -> Self {
+        Self { is_colour: false }
+    }
+
+    /// ANSI colours, of the sixteen that every terminal's theme defines.
+    #[must_use]
+    pub fn colour() -> Self {
+        Self { is_colour: true }
+    }
+
+    fn paint<T: fmt::Display>(self, style: Style, text: T) -> Painted<T> {
+        Painted {
+            style: if self.is_colour { style } else { Style::new() },
+            text,
+        }
+    }
+
+    /// Headings.
+    pub(crate) fn title<T: fmt::Display>(self, text: T) -> Painted<T> {
+        self.paint(Style::new().bold(), text)
+    }
+
+    /// What matters less.
+    pub(crate) fn quiet<T: fmt::Display>(self, text: T) -> Painted<T> {
+        self.paint(Style::new().dimmed(), text)
+    }
+
+    /// What the user should notice.
+    pub(crate) fn warning<T: fmt::Display>(self, text: T) -> Painted<T> {
+        self.paint(AnsiColor::Yellow.on_default().bold(), text)
+    }
+
+    /// Memory that costs: dirty or in swap. Nothing is quiet.
+    pub(crate) fn cost<T: fmt::Display>(self, text: T, is_zero: bool) -> Painted<T> {
+        let style = if is_zero {
+            Style::new().dimmed()
+        } else {
+            AnsiColor::Yellow.on_default()
+        };
+        self.paint(style, text)
+    }
+
+    /// A region type: program green, writable data blue, allocator magenta, stacks cyan, reserves quiet.
+    pub(crate) fn kind<T: fmt::Display>(self, kind: Kind, text: T) -> Painted<T> {
+        let style = match kind {
+            _ if kind.is_reserved() => Style::new().dimmed(),
+            Kind::Text | Kind::Rodata | Kind::ElfHeaders => AnsiColor::Green.on_default(),
+            Kind::Data | Kind::Bss | Kind::Relro => AnsiColor::Blue.on_default(),
+            Kind::Malloc | Kind::VmAllocate => AnsiColor::Magenta.on_default(),
+            Kind::Stack => AnsiColor::Cyan.on_default(),
+            Kind::Jit => AnsiColor::Red.on_default(),
+            _ => Style::new(),
+        };
+        self.paint(style, text)
+    }
+
+    /// A protection: writable and executable at once is red.
+    pub(crate) fn protection<T: fmt::Display>(self, region: &Region, text: T) -> Painted<T> {
+        let is_bad = region.perms.write && region.perms.exec;
+        self.paint(
+            if is_bad {
+                AnsiColor::Red.on_default().bold()
+            } else {
+                Style::new()
+            },
+            text,
+        )
+    }
+}

@@ -1,0 +1,186 @@
+//! Who else sees a region ([`ShareMode`]): the decision table of reference/live.md section 3, first match wins.
+
+use crate::region::Mapping;
+use procfs::Kib;
+
+/// The SM column. The letters are Apple's, `DEV` is ours; the meanings are Linux's.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ShareMode {
+    /// Nothing there: no page, no swap.
+    Null,
+    /// Only the shared page of zeros.
+    Zero,
+    /// A device's frames, which no counter sees.
+    Device,
+    /// MAP_SHARED, mapped by this process more than once and by others too.
+    SharedAlias,
+    /// MAP_SHARED, mapped more than once, by this process only.
+    Alias,
+    /// MAP_SHARED: writes are visible to whoever maps the same.
+    Shared,
+    /// Copy-on-write: a private file, or anonymous pages shared since a fork (or by KSM).
+    Cow,
+    /// Private.
+    Private,
+}
+
+impl ShareMode {
+    /// The three letters.
+    #[must_use]
+    pub fn letters(self) -> &'static str {
+        match self {
+            Self::Null => "NUL",
+            Self::Zero => "ZER",
+            Self::Device => "DEV",
+            Self::SharedAlias => "S/A",
+            Self::Alias => "ALI",
+            Self::Shared => "SHM",
+            Self::Cow => "COW",
+            Self::Private => "PRV",
+        }
+    }
+}
+
+/// The share mode of `mappings[index]`; `None` if its counters were not read. `has_zero_pages` is asked only for private
+/// memory of which nothing is resident: does `pagemap` show pages nevertheless (shared zeros)?
+pub(crate) fn share_mode(
+    mappings: &[Mapping],
+    index: usize,
+    has_zero_pages: impl FnOnce() -> bool,
+) -> Option<ShareMode> {
+    let this = &mappings[index];
+    let counts = this.counts();
+    let resident = counts.rss?.0 + hugetlb(this).0;
+    let is_anonymous = this.is_private_anonymous();
+    let is_device = [b"pf", b"io", b"mm"]
+        .iter()
+        .any(|code| this.flag(code) == Some(true));
+    let nothing_there = resident == 0 && counts.swap.unwrap_or_default() == Kib::ZERO;
+    if is_device {
+        return Some(ShareMode::Device);
+    }
+    if nothing_there {
+        let has_zeros = is_anonymous && !this.is_prot_none() && has_zero_pages();
+        return Some(if has_zeros {
+            ShareMode::Zero
+        } else {
+            ShareMode::Null
+        });
+    }
+    if this.map.perms.shared {
+        return Some(shared_mode(
+            mappings,
+            index,
+            resident,
+            counts.pss.unwrap_or_default().0,
+        ));
+    }
+    let others = counts.shared_clean.unwrap_or_default().0 + counts.shared_dirty.unwrap_or_default().0;
+    let is_merged = counts.ksm.is_some_and(|k| k > Kib::ZERO);
+    Some(if !is_anonymous || others > 0 || is_merged {
+        ShareMode::Cow
+    } else {
+        ShareMode::Private
+    })
+}
+
+/// Resident hugetlb memory, which `Rss` leaves out.
+pub(crate) fn hugetlb(mapping: &Mapping) -> Kib {
+    let counts = mapping.counts();
+    Kib(counts
+        .shared_hugetlb
+        .unwrap_or_default()
+        .0
+        .saturating_add(counts.private_hugetlb.unwrap_or_default().0))
+}
+
+/// Among MAP_SHARED: does this process map the same range more than once, and are there more mappers than that?
+fn shared_mode(mappings: &[Mapping], index: usize, resident: u64, pss: u64) -> ShareMode {
+    let this = &mappings[index].map;
+    let overlaps = |m: &&Mapping| {
+        let other = &m.map;
+        other.inode == this.inode
+            && other.device == this.device
+            && other.offset < this.offset.saturating_add(this.len())
+            && this.offset < other.offset.saturating_add(other.len())
+    };
+    let own = mappings.iter().filter(overlaps).count() as u64;
+    // Rss/Pss is the mean number of mappers; an eighth more than our own is clearly more.
+    let has_others = resident * 8 > pss * own * 9;
+    match (own > 1, has_others) {
+        (true, true) => ShareMode::SharedAlias,
+        (true, false) => ShareMode::Alias,
+        (false, _) => ShareMode::Shared,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use procfs::{Counts, MapsLine, SmapsEntry, VmFlags, parse_maps};
+
+    fn mapping(line: &str, set: impl FnOnce(&mut Counts), flags: &[[u8; 2]]) -> Mapping {
+        let map: MapsLine = parse_maps(line.as_bytes()).unwrap().remove(0);
+        let mut counts = Counts::zero();
+        set(&mut counts);
+        let entry = SmapsEntry {
+            map: map.clone(),
+            counts,
+            vm_flags: Some(VmFlags(flags.to_vec())),
+            ..SmapsEntry::default()
+        };
+        Mapping {
+            map,
+            entry: Some(entry),
+        }
+    }
+
+    const ANON: &str = "1000-5000 rw-p 00000000 00:00 0 \n";
+    const SHARED: &str = "1000-5000 rw-s 00000000 00:01 7 /memfd:x (deleted)\n";
+
+    fn alone(mapping: Mapping, zeros: bool) -> &'static str {
+        share_mode(&[mapping], 0, || zeros).unwrap().letters()
+    }
+
+    #[test]
+    fn the_table_row_by_row() {
+        let rss = |kib| move |c: &mut Counts| (c.rss, c.pss) = (Some(Kib(kib)), Some(Kib(kib)));
+        assert_eq!(alone(mapping(ANON, |_| {}, &[]), false), "NUL");
+        assert_eq!(alone(mapping(ANON, |_| {}, &[]), true), "ZER");
+        assert_eq!(
+            alone(mapping("1000-5000 ---p 00000000 00:00 0 \n", |_| {}, &[]), true),
+            "NUL"
+        );
+        assert_eq!(alone(mapping(ANON, |_| {}, &[*b"pf"]), false), "DEV");
+        assert_eq!(alone(mapping(ANON, rss(4), &[]), false), "PRV");
+        assert_eq!(alone(mapping(ANON, |c| c.swap = Some(Kib(4)), &[]), false), "PRV");
+        let forked = |c: &mut Counts| (c.rss, c.shared_dirty) = (Some(Kib(4)), Some(Kib(4)));
+        assert_eq!(alone(mapping(ANON, forked, &[]), false), "COW");
+        assert_eq!(
+            alone(
+                mapping("1000-5000 r-xp 00000000 fe:00 7 /bin/x\n", rss(4), &[]),
+                false
+            ),
+            "COW"
+        );
+        assert_eq!(alone(mapping(SHARED, rss(4), &[]), false), "SHM");
+    }
+
+    // Measured (live.md): a memfd mapped twice by one process shows Rss 12, Pss 6 in each mapping.
+    #[test]
+    fn aliases_are_told_from_sharing_with_others() {
+        let two = |rss: u64, pss: u64| {
+            let set = |c: &mut Counts| (c.rss, c.pss) = (Some(Kib(rss)), Some(Kib(pss)));
+            let again = SHARED.replace("1000-5000", "9000-d000");
+            [mapping(SHARED, set, &[]), mapping(&again, set, &[])]
+        };
+        assert_eq!(share_mode(&two(12, 6), 0, || false), Some(ShareMode::Alias));
+        assert_eq!(share_mode(&two(12, 3), 1, || false), Some(ShareMode::SharedAlias));
+    }
+
+    #[test]
+    fn without_counters_it_is_unknown() {
+        let map = parse_maps(ANON.as_bytes()).unwrap().remove(0);
+        assert_eq!(share_mode(&[Mapping { map, entry: None }], 0, || true), None);
+    }
+}
