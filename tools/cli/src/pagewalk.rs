@@ -1,2 +1,30 @@
-//! Entry point.
-fn main() {}
+//! The program `pagewalk`: one line per subcommand; each lives in its own file under `commands/`.
+
+use clap::{Parser, Subcommand};
+use cli::commands::{ps, vmmap};
+use std::process::ExitCode;
+
+/// A virtual memory system in software: run AArch64 Linux programs and see all of their memory.
+#[derive(Parser)]
+#[command(name = "pagewalk", version, about)]
+struct Pagewalk {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// List the processes of every running machine
+    Ps(ps::Args),
+    /// Show the map of the memory of a process of a machine
+    Vmmap(vmmap::Args),
+}
+
+fn main() -> ExitCode {
+    let Pagewalk { command } = Pagewalk::parse_from(cli::apple::rewrite(std::env::args_os()));
+    let result = match command {
+        Command::Ps(args) => args.run(),
+        Command::Vmmap(args) => args.run_on_machines(),
+    };
+    cli::finish("pagewalk", result)
+}

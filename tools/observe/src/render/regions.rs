@@ -63,7 +63,10 @@ pub(super) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write)
 }
 
 /// Columns before the detail. The names of kinds fit in 22, addresses of 47 bits in 12.
-const DETAIL_COLUMN: usize = 101;
+const DETAIL_COLUMN: usize = 103;
+
+/// The type (22), a blank and two addresses.
+const TYPE_AND_ADDRESSES: usize = 48;
 
 /// The captions above the columns.
 pub(super) fn caption(snapshot: &Snapshot, options: &Options) -> String {
@@ -91,8 +94,10 @@ pub(super) fn caption(snapshot: &Snapshot, options: &Options) -> String {
 pub(super) fn line(region: &Region, snapshot: &Snapshot, options: &Options) -> String {
     let paint = options.palette;
     let unit = unit(snapshot, options);
-    let kind = paint.kind(region.kind, format!("{:<22}", region.kind.name()));
     let addresses = format!("{:>12x}-{:<12x}", region.start.0, region.end.0);
+    // Addresses of 64 bits (vsyscall) take their room from the type's column, so that the sizes stay in theirs.
+    let kind_width = (TYPE_AND_ADDRESSES - 1).saturating_sub(addresses.len());
+    let kind = paint.kind(region.kind, format!("{:<kind_width$}", region.kind.name()));
     let virtual_size = format!("{:>6}", size(Some(Kib::from_bytes(region.len())), unit));
     let resident = format!("{:>6}", size(region.resident, unit));
     let protection = paint.protection(region, format!("{}/{}", letters(region.perms), max(region)));

@@ -40,12 +40,15 @@ fn in_bytes(kib: u64) -> String {
     format!("{}.{}T", tenths / 10, tenths % 10)
 }
 
-/// `part` of `whole` in whole percent; `?` if either is not known.
+/// `part` of `whole` in whole percent, to the nearest; `?` if either is not known.
 pub(crate) fn percent(part: Option<Kib>, whole: Kib) -> String {
     match part {
         None => "?".into(),
         Some(_) if whole == Kib::ZERO => "0%".into(),
-        Some(Kib(part)) => format!("{}%", u128::from(part) * 100 / u128::from(whole.0)),
+        Some(Kib(part)) => format!(
+            "{}%",
+            (u128::from(part) * 100 + u128::from(whole.0 / 2)) / u128::from(whole.0)
+        ),
     }
 }
 
@@ -70,6 +73,7 @@ mod tests {
     #[test]
     fn parts_are_whole_percents() {
         assert_eq!(percent(Some(Kib(1)), Kib(3)), "33%");
+        assert_eq!(percent(Some(Kib(2)), Kib(3)), "67%");
         assert_eq!(percent(Some(Kib(0)), Kib(0)), "0%");
         assert_eq!(percent(None, Kib(3)), "?");
     }

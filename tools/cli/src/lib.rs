@@ -1,0 +1,13 @@
+//! What the programs `pagewalk` and `vmmap` have in common: one file per subcommand in [`commands`], and around them
+//! Apple's spelling of options ([`apple`]), exit codes and one-line errors ([`Failure`]), the choice of a process ([`target`]),
+//! and the screen ([`screen`]).
+//!
+//! Adding a subcommand: a file in `commands/` with `Args` and `run`, and one line in `pagewalk.rs`.
+
+pub mod apple;
+pub mod commands;
+mod failure;
+pub mod screen;
+pub mod target;
+
+pub use failure::{Failure, finish};

@@ -1,0 +1,215 @@
+//! Which process is meant: a pid, a name, or `MACHINE:PID`, over one root or over all running machines.
+
+use crate::Failure;
+use procfs::{DirRoot, PidStat, Root, RootError, sockets};
+use std::path::PathBuf;
+
+/// A place where processes are looked for.
+pub struct Source {
+    /// The machine's host pid; `None` for the host and for saved folders.
+    pub machine: Option<u32>,
+    /// Its `/proc`.
+    pub root: Box<dyn Root>,
+}
+
+/// This host.
+#[must_use]
+pub fn host() -> Vec<Source> {
+    vec![Source {
+        machine: None,
+        root: Box::new(DirRoot::host()),
+    }]
+}
+
+/// A folder shaped like `/proc`.
+///
+/// # Errors
+/// [`Failure`] if it cannot be listed.
+pub fn folder(folder: PathBuf) -> Result<Vec<Source>, Failure> {
+    let shown = folder.display().to_string();
+    let root = DirRoot::new(folder);
+    root.list("")
+        .map_err(|e| Failure::new(format!("cannot read {shown}: {}", e.source)))?;
+    Ok(vec![Source {
+        machine: None,
+        root: Box::new(root),
+    }])
+}
+
+/// Every running machine of this user.
+///
+/// # Errors
+/// [`Failure`] if there is none, or their directory is not this user's alone.
+pub fn machines() -> Result<Vec<Source>, Failure> {
+    let directory = sockets::directory();
+    let found = sockets::machines(&directory).map_err(|e| Failure::new(e.to_string()))?;
+    if found.is_empty() {
+        let place = directory.display();
+        return Err(Failure::new(format!(
+            "no machine is running (none answers in {place}); start one with: pagewalk run PROGRAM"
+        )));
+    }
+    let source = |root: procfs::SocketRoot| Source {
+        machine: Some(root.host_pid()),
+        root: Box::new(root),
+    };
+    Ok(found.into_iter().map(source).collect())
+}
+
+/// What the user wrote.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// A process id, perhaps of one machine.
+    Pid {
+        /// The machine's host pid.
+        machine: Option<u32>,
+        /// The process.
+        pid: i32,
+    },
+    /// A command name, or part of one.
+    Name(String),
+}
+
+impl Target {
+    /// From a word of the command line.
+    #[must_use]
+    pub fn parse(word: &str) -> Self {
+        if let Ok(pid) = word.parse() {
+            return Self::Pid { machine: None, pid };
+        }
+        let both = word
+            .split_once(':')
+            .and_then(|(m, p)| Some((m.parse().ok()?, p.parse().ok()?)));
+        match both {
+            Some((machine, pid)) => Self::Pid {
+                machine: Some(machine),
+                pid,
+            },
+            None => Self::Name(word.into()),
+        }
+    }
+}
+
+/// A process that matches.
+struct Match<'a> {
+    source: &'a Source,
+    pid: i32,
+    name: String,
+}
+
+/// The one process that is meant.
+///
+/// # Errors
+/// [`Failure`] if none matches, or several do (they are listed).
+pub fn find<'a>(sources: &'a [Source], target: &Target) -> Result<(&'a Source, i32), Failure> {
+    let found = match target {
+        Target::Pid { machine, pid } => by_pid(sources, *machine, *pid),
+        Target::Name(name) => by_name(sources, name)?,
+    };
+    match found.as_slice() {
+        [one] => Ok((one.source, one.pid)),
+        [] => Err(nothing(sources, target)),
+        several => Err(ambiguous(several, target)),
+    }
+}
+
+fn by_pid(sources: &[Source], machine: Option<u32>, pid: i32) -> Vec<Match<'_>> {
+    let is_asked = |source: &&Source| machine.is_none() || source.machine == machine;
+    let seen = sources.iter().filter(is_asked).filter_map(|source| {
+        Some(Match {
+            source,
+            pid,
+            name: name_of(source, pid).ok()?,
+        })
+    });
+    seen.collect()
+}
+
+fn name_of(source: &Source, pid: i32) -> Result<String, RootError> {
+    let stat: PidStat = source.root.parse(&format!("{pid}/stat"))?;
+    Ok(String::from_utf8_lossy(&stat.comm).into_owned())
+}
+
+/// Processes with exactly that name; only if there is none, those whose name contains it (as Apple's vmmap).
+fn by_name<'a>(sources: &'a [Source], wanted: &str) -> Result<Vec<Match<'a>>, Failure> {
+    let own_pid = std::process::id();
+    let (mut exact, mut partial) = (Vec::new(), Vec::new());
+    for source in sources {
+        for pid in source.root.pids()? {
+            // Looking for `vmmap` does not mean this one.
+            if source.root.is_this_host() && u32::try_from(pid) == Ok(own_pid) {
+                continue;
+            }
+            let Ok(name) = name_of(source, pid) else { continue };
+            // The kernel keeps 15 bytes of a name.
+            let is_exact = name == wanted || (name.len() == 15 && wanted.starts_with(&name));
+            if is_exact {
+                exact.push(Match { source, pid, name });
+            } else if name.contains(wanted) {
+                partial.push(Match { source, pid, name });
+            }
+        }
+    }
+    Ok(if exact.is_empty() { partial } else { exact })
+}
+
+fn nothing(sources: &[Source], target: &Target) -> Failure {
+    let places: Vec<String> = sources.iter().map(|s| s.root.describe()).collect();
+    let places = places.join(", ");
+    Failure::new(match target {
+        Target::Pid {
+            machine: Some(machine),
+            pid,
+        } => format!("no process {pid} on machine {machine} (looked in {places})"),
+        Target::Pid { machine: None, pid } => format!("no process {pid} in {places}"),
+        Target::Name(name) => format!("no process is called \"{name}\" in {places}"),
+    })
+}
+
+/// Most matches that the error lists.
+const MOST_LISTED: usize = 10;
+
+fn ambiguous(several: &[Match<'_>], target: &Target) -> Failure {
+    let show = |m: &Match<'_>| match m.source.machine {
+        Some(machine) => format!("{machine}:{} ({})", m.pid, m.name),
+        None => format!("{} ({})", m.pid, m.name),
+    };
+    let mut list: Vec<String> = several.iter().take(MOST_LISTED).map(show).collect();
+    if several.len() > MOST_LISTED {
+        list.push(format!("and {} more", several.len() - MOST_LISTED));
+    }
+    let wanted = match target {
+        Target::Pid { pid, .. } => pid.to_string(),
+        Target::Name(name) => format!("\"{name}\""),
+    };
+    Failure::new(format!(
+        "{} processes match {wanted}: {}; give one of these",
+        several.len(),
+        list.join(", ")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_pids_names_or_pids_of_machines() {
+        assert_eq!(
+            Target::parse("42"),
+            Target::Pid {
+                machine: None,
+                pid: 42
+            }
+        );
+        assert_eq!(
+            Target::parse("4711:1"),
+            Target::Pid {
+                machine: Some(4711),
+                pid: 1
+            }
+        );
+        assert_eq!(Target::parse("beep"), Target::Name("beep".into()));
+        assert_eq!(Target::parse("a:b"), Target::Name("a:b".into()));
+    }
+}
