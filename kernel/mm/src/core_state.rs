@@ -1,0 +1,179 @@
+//! What every part of memory management needs at hand: RAM, its frames, the queue of TLB requests.
+//!
+//! Key types: [`Core`]; [`TlbQueue`]. `Core` knows how to unmap one present page, because that is where
+//! frames, the reverse map and dirty state meet.
+
+use arch::{Asid, Bytes, Descriptor, FrameNum, Granule, PageNum, PageRange, TlbOp};
+use ram::Ram;
+
+use crate::counters::Counters;
+use crate::frames::{FrameState, Frames, Mapper, ZERO_FRAME};
+use crate::space::{Resident, Space};
+use crate::tables::{Shape, frame_of};
+
+/// RAM and what is known of it.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) ram: Ram,
+    pub(crate) shape: Shape,
+    pub(crate) frames: Frames,
+    pub(crate) tlb: TlbQueue,
+    pub(crate) counters: Counters,
+}
+
+impl Core {
+    pub(crate) fn new(ram: Ram) -> Self {
+        let frames = Frames::new(&ram);
+        Self {
+            shape: Shape::new(ram.granule()),
+            frames,
+            ram,
+            tlb: TlbQueue::default(),
+            counters: Counters::default(),
+        }
+    }
+
+    pub(crate) fn granule(&self) -> Granule {
+        self.shape.granule
+    }
+
+    pub(crate) fn page_bytes(&self) -> usize {
+        self.shape.granule.bytes() as usize
+    }
+
+    /// The bytes of so many pages.
+    pub(crate) fn bytes(&self, pages: u64) -> Bytes {
+        Bytes::new(pages << self.shape.granule.shift())
+    }
+
+    pub(crate) fn frame_of(&self, descriptor: Descriptor) -> FrameNum {
+        frame_of(descriptor, self.shape.granule)
+    }
+
+    /// A present page is about to lose its descriptor: takes it out of the reverse map and the counts, keeps
+    /// its dirty state, and frees private memory that nobody has left. The caller clears the descriptor and
+    /// queues the TLB request.
+    #[inline]
+    pub(crate) fn forget_page(&mut self, space: &mut Space, page: PageNum, descriptor: Descriptor) {
+        let frame = self.frame_of(descriptor);
+        let mapper = Mapper::new(space.slot, page);
+        match self.frames.state(frame) {
+            FrameState::Zero => self.frames.zero_maps -= 1,
+            FrameState::Anon(id) => {
+                self.frames.remove_mapper(frame, mapper);
+                self.frames.drop_anon(id);
+                space.resident.anon -= 1;
+            }
+            FrameState::Cache(cache) => {
+                self.frames.remove_mapper(frame, mapper);
+                if descriptor.is_dirty() && !cache.dirty {
+                    self.frames.cache_page_mut(frame).dirty = true;
+                }
+                *space.resident.of_cache(cache.shmem) -= 1;
+            }
+            state @ (FrameState::Free | FrameState::Table { .. }) => {
+                unreachable!("page {page} maps frame {frame}, which is {state:?}")
+            }
+        }
+    }
+
+    /// A descriptor for `page` of `space` that leads to `frame` was just installed: enters it in the reverse
+    /// map and the counts.
+    #[inline]
+    pub(crate) fn note_mapped(&mut self, space: &mut Space, page: PageNum, frame: FrameNum) {
+        if frame == ZERO_FRAME {
+            self.frames.zero_maps += 1;
+            return;
+        }
+        self.frames.add_mapper(frame, Mapper::new(space.slot, page));
+        match self.frames.state(frame) {
+            FrameState::Anon(_) => space.resident.anon += 1,
+            FrameState::Cache(cache) => *space.resident.of_cache(cache.shmem) += 1,
+            state => unreachable!("page {page} maps frame {frame}, which is {state:?}"),
+        }
+        space.note_peak();
+    }
+
+    /// Unmaps every present page of `range`: frames go, empty tables go, one TLB request stays.
+    pub(crate) fn zap(&mut self, space: &mut Space, range: PageRange) {
+        let mut rest = range;
+        let mut touched: Option<(PageNum, PageNum)> = None;
+        while let Some((page, slot, descriptor)) = space.tables.next_present(&self.ram, &self.shape, rest) {
+            let next = PageNum::new(page.get() + 1);
+            if let Some((_, last)) = touched
+                && self.shape.next_leaf_table(last) <= page
+            {
+                space.tables.prune(&self.ram, &mut self.frames, &self.shape, last);
+            }
+            touched = Some((touched.map_or(page, |(first, _)| first), page));
+            space.tables.clear(&self.ram, &mut self.frames, &self.shape, slot);
+            self.forget_page(space, page, descriptor);
+            rest = PageRange::new(next, range.end()).expect("present pages lie in the range");
+        }
+        if let Some((first, last)) = touched {
+            space.tables.prune(&self.ram, &mut self.frames, &self.shape, last);
+            self.tlb_pages(space.asid, first, last);
+        }
+    }
+
+    /// Queues a request for `first` to `last`.
+    pub(crate) fn tlb_pages(&mut self, asid: Asid, first: PageNum, last: PageNum) {
+        let end = PageNum::new(last.get() + 1);
+        let pages = PageRange::new(first, end).expect("first is not after last");
+        self.tlb_queue(TlbOp::Pages { asid, pages });
+    }
+
+    pub(crate) fn tlb_queue(&mut self, op: TlbOp) {
+        self.counters.tlb_requests += 1;
+        self.tlb.push(op);
+    }
+}
+
+/// TLB requests that the machine has yet to deliver. Neighbouring pages become one request, as kernels do.
+#[derive(Debug, Default)]
+pub(crate) struct TlbQueue {
+    ops: Vec<TlbOp>,
+}
+
+impl TlbQueue {
+    /// Beyond so many single requests one for everything is cheaper.
+    const MANY: usize = 256;
+
+    fn push(&mut self, op: TlbOp) {
+        if let (
+            Some(TlbOp::Pages {
+                asid: last,
+                pages: before,
+            }),
+            TlbOp::Pages { asid, pages },
+        ) = (self.ops.last_mut(), op)
+            && *last == asid
+            && before.start() <= pages.end()
+            && pages.start() <= before.end()
+        {
+            let start = before.start().min(pages.start());
+            let end = before.end().max(pages.end());
+            *before = PageRange::new(start, end).expect("the union of ranges that touch");
+            return;
+        }
+        if self.ops.len() >= Self::MANY {
+            self.ops.clear();
+            self.ops.push(TlbOp::All);
+            return;
+        }
+        if self.ops.last() != Some(&TlbOp::All) {
+            self.ops.push(op);
+        }
+    }
+
+    pub(crate) fn take(&mut self) -> Vec<TlbOp> {
+        std::mem::take(&mut self.ops)
+    }
+}
+
+/// Which resident count a page belongs to.
+impl Resident {
+    pub(crate) fn of_cache(&mut self, shmem: bool) -> &mut u64 {
+        if shmem { &mut self.shmem } else { &mut self.file }
+    }
+}

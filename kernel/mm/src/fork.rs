@@ -1,0 +1,116 @@
+//! fork(2): a copy of an address space whose private pages are shared until one side writes.
+//!
+//! Present entries of private mappings are copied and write-protected on both sides, and each anon gets one
+//! owner more. Mappings that never had a private page, and shared ones, are not walked: their pages come
+//! back from the cache by faults, as on Linux. The cost grows with the resident private pages; sharing whole
+//! table pages instead is a later step, and its place is [`copy_pages`].
+
+use arch::{Descriptor, PageNum, PageRange, TlbOp};
+
+use crate::Memory;
+use crate::attributes::{self, Use};
+use crate::core_state::Core;
+use crate::error::OutOfRam;
+use crate::frames::FrameState;
+use crate::request::{Content, SpaceId};
+use crate::space::Space;
+use crate::tables::LeafSlot;
+use crate::vma::{Vma, VmaFlags};
+
+impl Memory {
+    /// Copies an address space: private memory copy-on-write both ways, shared memory shared, the break and
+    /// the limits inherited; locks and `MADV_DONTFORK` mappings are not, and `MADV_WIPEONFORK` memory reads as
+    /// zeros in the child. On [`OutOfRam`] there is no child.
+    pub fn fork_space(&mut self, parent: SpaceId) -> Result<SpaceId, OutOfRam> {
+        let old = self.spaces.get(parent);
+        let (layout, limits) = (old.layout, old.limits);
+        let (start, end, stack) = (old.break_start, old.break_end, old.stack_start);
+        let id = self.spaces.create(&mut self.core, layout, limits)?;
+        let mut child = self.spaces.detach(id);
+        child.break_start = start;
+        child.break_end = end;
+        child.stack_start = stack;
+        let old = self.spaces.get_mut(parent);
+        let asid = old.asid;
+        let mut answer = Ok(());
+        let vmas: Vec<Vma> = old.vmas.iter().copied().collect();
+        let kept = |vma: &&Vma| !vma.flags.contains(VmaFlags::DONT_FORK);
+        for vma in vmas.iter().filter(kept) {
+            let mut copy = *vma;
+            copy.flags.remove(VmaFlags::LOCKED);
+            let wipe = vma.flags.contains(VmaFlags::WIPE_ON_FORK);
+            copy.has_anon &= !wipe;
+            child.insert(copy);
+            if let Content::File { file, .. } = vma.content {
+                self.files.get_mut(file).mapped_pages += vma.range.count().get();
+            }
+            if vma.has_anon && !wipe {
+                answer = copy_pages(&mut self.core, old, &mut child, vma);
+                if answer.is_err() {
+                    break;
+                }
+            }
+        }
+        // The parent's write-protected pages must not be written through old TLB entries.
+        self.core.tlb_queue(TlbOp::Asid(asid));
+        self.spaces.attach(id, child);
+        match answer {
+            Ok(()) => Ok(id),
+            Err(out) => {
+                self.core.counters.out_of_ram += 1;
+                self.destroy_space(id);
+                Err(out)
+            }
+        }
+    }
+}
+
+/// Copies the present entries of one mapping.
+fn copy_pages(core: &mut Core, parent: &mut Space, child: &mut Space, vma: &Vma) -> Result<(), OutOfRam> {
+    let mut rest = vma.range;
+    let mut target: Option<(PageNum, LeafSlot)> = None;
+    while let Some((page, slot, old)) = parent.tables.next_present(&core.ram, &core.shape, rest) {
+        // One look-up for each leaf table of the child, not for each page.
+        let to = match target {
+            Some((at, found)) if page < core.shape.next_leaf_table(at) => found.forward(page, at),
+            _ => child
+                .tables
+                .ensure(&core.ram, &mut core.frames, &core.shape, page)?,
+        };
+        target = Some((page, to));
+        share_page(core, parent, child, vma, page, (slot, old), to);
+        let next = PageNum::new(page.get() + 1);
+        rest = PageRange::new(next, vma.range.end()).expect("present pages lie in the range");
+    }
+    Ok(())
+}
+
+/// One present page gets a second owner. The child starts with the access flag of the parent clear, as
+/// Linux does (`pte_mkold`).
+fn share_page(
+    core: &mut Core,
+    parent: &mut Space,
+    child: &mut Space,
+    vma: &Vma,
+    page: PageNum,
+    (slot, old): (LeafSlot, Descriptor),
+    to: LeafSlot,
+) {
+    attributes::harvest(core, old);
+    let frame = core.frame_of(old);
+    if let FrameState::Anon(id) = core.frames.state(frame) {
+        core.frames.anon_mut(id).owners += 1;
+        if old.is_writable() {
+            parent.tables.replace(&core.ram, slot, old.write_protected());
+        }
+    }
+    let used = Use {
+        accessed: false,
+        written: false,
+    };
+    let leaf = attributes::descriptor(core, vma, frame, used);
+    child
+        .tables
+        .install(&core.ram, &mut core.frames, &core.shape, to, leaf);
+    core.note_mapped(child, page, frame);
+}

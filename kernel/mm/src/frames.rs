@@ -1,0 +1,385 @@
+//! Frames: which are free, what the others hold, and who maps them.
+//!
+//! ```text
+//!                allocate                     release
+//!   never used ───────────▶ Table | Anon | Cache ───────▶ free stack (LIFO, so the next one is hot)
+//!        (prefault)    ▲                                      │
+//!                      └──────────────────────────────────────┘
+//!   frame 0 is Zero for ever: the page that read faults of untouched private memory map
+//! ```
+//!
+//! Key types: [`Frames`], the table and the allocator; [`FrameState`]; [`Mapper`], one entry of the reverse
+//! map (a space and a page, packed). [`Anon`] is UVM's: private memory that was written, with a count of
+//! owners, so that no chain grows with forks. Its place is an enum: reclaim will add a swap slot.
+
+use arch::{Bytes, FrameCount, FrameNum, PageNum};
+use ram::Ram;
+use smallvec::SmallVec;
+
+use crate::error::OutOfRam;
+use crate::files::FileId;
+
+/// What a frame holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum FrameState {
+    /// Nothing; it is on the free stack.
+    Free,
+    /// Zeros for ever.
+    Zero,
+    /// A translation table.
+    Table {
+        /// Level 0 to 3.
+        level: u8,
+        /// Valid descriptors in it.
+        live: u16,
+    },
+    /// Private memory that was written.
+    Anon(AnonId),
+    /// A page of a file, or of a shared anonymous object.
+    Cache(CachePage),
+}
+
+/// Which page of which file a frame holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct CachePage {
+    pub(crate) file: FileId,
+    /// The page's number within the file.
+    pub(crate) page: u64,
+    /// It was written since it was last equal to the file (as far as harvested from descriptors).
+    pub(crate) dirty: bool,
+    /// It belongs to a kernel object (shared anonymous memory), not to a file of the host.
+    pub(crate) shmem: bool,
+}
+
+/// The number of an [`Anon`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct AnonId(u32);
+
+/// A page of private memory that was written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Anon {
+    /// How many page-table entries refer to it.
+    pub(crate) owners: u32,
+    /// `MADV_FREE` was called and no write was seen since: the content may be dropped.
+    pub(crate) lazy: bool,
+    /// Where the content is.
+    pub(crate) place: AnonPlace,
+}
+
+/// Where the content of an [`Anon`] is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum AnonPlace {
+    /// In this frame.
+    Resident(FrameNum),
+    /// The record is unused.
+    Nowhere,
+}
+
+/// Who maps a frame: a space's slot and a page, in 64 bits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Mapper(u64);
+
+impl Mapper {
+    const PAGE_BITS: u32 = 48;
+
+    /// User pages have at most 36 bits.
+    pub(crate) fn new(slot: u16, page: PageNum) -> Self {
+        debug_assert!(page.get() >> Self::PAGE_BITS == 0, "no user page: {page}");
+        Self(u64::from(slot) << Self::PAGE_BITS | page.get())
+    }
+
+    pub(crate) fn slot(self) -> u16 {
+        (self.0 >> Self::PAGE_BITS) as u16
+    }
+
+    pub(crate) fn page(self) -> PageNum {
+        PageNum::new(self.0 & ((1 << Self::PAGE_BITS) - 1))
+    }
+}
+
+#[derive(Debug)]
+struct FrameInfo {
+    state: FrameState,
+    /// The reverse map. The zero frame has none, only [`Frames::zero_maps`]: it never leaves RAM, and its
+    /// list would be as long as memory.
+    mappers: SmallVec<[Mapper; 2]>,
+}
+
+/// Frames by what they hold. The fields sum to RAM exactly.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct FrameUse {
+    /// Free.
+    pub free: FrameCount,
+    /// The shared zero page.
+    pub zero: FrameCount,
+    /// Translation tables.
+    pub page_tables: FrameCount,
+    /// Private memory that was written.
+    pub anon: FrameCount,
+    /// Pages of files.
+    pub file: FrameCount,
+    /// Pages of shared anonymous memory.
+    pub shmem: FrameCount,
+    /// The kernel's own; none yet.
+    pub kernel: FrameCount,
+}
+
+impl FrameUse {
+    /// All of RAM.
+    pub const fn total(&self) -> FrameCount {
+        FrameCount::new(
+            self.free.get()
+                + self.zero.get()
+                + self.page_tables.get()
+                + self.anon.get()
+                + self.file.get()
+                + self.shmem.get()
+                + self.kernel.get(),
+        )
+    }
+
+    pub(crate) fn of(&mut self, state: FrameState) -> &mut FrameCount {
+        match state {
+            FrameState::Free => &mut self.free,
+            FrameState::Zero => &mut self.zero,
+            FrameState::Table { .. } => &mut self.page_tables,
+            FrameState::Anon(_) => &mut self.anon,
+            FrameState::Cache(CachePage { shmem: false, .. }) => &mut self.file,
+            FrameState::Cache(CachePage { shmem: true, .. }) => &mut self.shmem,
+        }
+    }
+}
+
+/// The frame that is zeros for ever.
+pub(crate) const ZERO_FRAME: FrameNum = FrameNum::new(0);
+
+/// A frame just given out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fresh {
+    pub(crate) frame: FrameNum,
+    /// It was never used, so it is as the host gave it: zeros.
+    pub(crate) zeroed: bool,
+}
+
+/// All frames of RAM.
+#[derive(Debug)]
+pub(crate) struct Frames {
+    /// One for each frame that was ever used.
+    info: Vec<FrameInfo>,
+    free: Vec<FrameNum>,
+    total: u32,
+    ram: Bytes,
+    usage: FrameUse,
+    anons: Vec<Anon>,
+    free_anons: Vec<AnonId>,
+    /// Descriptors that map the zero frame.
+    pub(crate) zero_maps: u64,
+}
+
+impl Frames {
+    pub(crate) fn new(ram: &Ram) -> Self {
+        let total = ram.frames().get();
+        let mut frames = Self {
+            info: Vec::new(),
+            free: Vec::new(),
+            total,
+            ram: ram.size(),
+            usage: FrameUse {
+                free: FrameCount::new(total),
+                ..FrameUse::default()
+            },
+            anons: Vec::new(),
+            free_anons: Vec::new(),
+            zero_maps: 0,
+        };
+        let zero = frames.allocate(ram, FrameState::Zero, "zero page");
+        assert!(
+            zero.is_ok_and(|fresh| fresh.frame == ZERO_FRAME),
+            "RAM has at least one frame, and the first is frame 0"
+        );
+        frames
+    }
+
+    /// How many frames are free.
+    pub(crate) fn free_count(&self) -> u32 {
+        self.usage.free.get()
+    }
+
+    pub(crate) fn usage(&self) -> &FrameUse {
+        &self.usage
+    }
+
+    pub(crate) fn out_of_ram(&self, what: &'static str) -> OutOfRam {
+        OutOfRam { what, ram: self.ram }
+    }
+
+    /// Gives out a frame: the one freed last, or else one never used, which the host is asked for first.
+    #[inline]
+    pub(crate) fn allocate(
+        &mut self,
+        ram: &Ram,
+        state: FrameState,
+        what: &'static str,
+    ) -> Result<Fresh, OutOfRam> {
+        let fresh = if let Some(frame) = self.free.pop() {
+            self.info[frame.index()].state = state;
+            Fresh { frame, zeroed: false }
+        } else {
+            self.take_unused(ram, state).ok_or(self.out_of_ram(what))?
+        };
+        self.count(FrameState::Free, -1);
+        self.count(state, 1);
+        Ok(fresh)
+    }
+
+    fn take_unused(&mut self, ram: &Ram, state: FrameState) -> Option<Fresh> {
+        let next = self.info.len() as u32;
+        if next == self.total {
+            return None;
+        }
+        let frame = FrameNum::new(next);
+        ram.prefault(frame);
+        self.info.push(FrameInfo {
+            state,
+            mappers: SmallVec::new(),
+        });
+        Some(Fresh { frame, zeroed: true })
+    }
+
+    /// Takes a frame back. Nobody may map it any more.
+    #[inline]
+    pub(crate) fn release(&mut self, frame: FrameNum) {
+        let info = &mut self.info[frame.index()];
+        assert!(info.mappers.is_empty(), "frame {frame} is freed while mapped");
+        let state = std::mem::replace(&mut info.state, FrameState::Free);
+        assert!(
+            !matches!(state, FrameState::Free | FrameState::Zero),
+            "frame {frame} is freed while {state:?}"
+        );
+        self.free.push(frame);
+        self.count(state, -1);
+        self.count(FrameState::Free, 1);
+    }
+
+    fn count(&mut self, state: FrameState, by: i32) {
+        let count = self.usage.of(state);
+        *count = FrameCount::new(count.get().wrapping_add_signed(by));
+    }
+
+    #[inline]
+    pub(crate) fn state(&self, frame: FrameNum) -> FrameState {
+        self.info.get(frame.index()).map_or(FrameState::Free, |i| i.state)
+    }
+
+    /// The cache page in a frame, to be marked.
+    pub(crate) fn cache_page_mut(&mut self, frame: FrameNum) -> &mut CachePage {
+        match &mut self.info[frame.index()].state {
+            FrameState::Cache(page) => page,
+            other => unreachable!("frame {frame} holds {other:?}, not a cache page"),
+        }
+    }
+
+    /// Counts valid descriptors of a table up or down; gives the new count.
+    #[inline]
+    pub(crate) fn adjust_live(&mut self, table: FrameNum, by: i32) -> u16 {
+        match &mut self.info[table.index()].state {
+            FrameState::Table { live, .. } => {
+                *live = live
+                    .checked_add_signed(by as i16)
+                    .expect("a table's count is exact");
+                *live
+            }
+            other => unreachable!("frame {table} holds {other:?}, not a table"),
+        }
+    }
+
+    /// Everybody who maps the frame.
+    pub(crate) fn mappers(&self, frame: FrameNum) -> &[Mapper] {
+        self.info.get(frame.index()).map_or(&[], |i| &i.mappers)
+    }
+
+    #[inline]
+    pub(crate) fn add_mapper(&mut self, frame: FrameNum, mapper: Mapper) {
+        self.info[frame.index()].mappers.push(mapper);
+    }
+
+    #[inline]
+    pub(crate) fn remove_mapper(&mut self, frame: FrameNum, mapper: Mapper) {
+        let mappers = &mut self.info[frame.index()].mappers;
+        let at = mappers.iter().position(|&m| m == mapper);
+        let at = at.expect("whoever maps a frame is in its reverse map");
+        mappers.swap_remove(at);
+    }
+
+    pub(crate) fn replace_mapper(&mut self, frame: FrameNum, old: Mapper, new: Mapper) {
+        let mappers = &mut self.info[frame.index()].mappers;
+        let entry = mappers.iter_mut().find(|m| **m == old);
+        *entry.expect("whoever maps a frame is in its reverse map") = new;
+    }
+
+    /// A frame for private memory, with one owner. Its bytes are whatever they were, unless `zeroed`.
+    #[inline]
+    pub(crate) fn allocate_anon(&mut self, ram: &Ram) -> Result<Fresh, OutOfRam> {
+        let id = self.free_anons.last().copied();
+        let id = id.unwrap_or(AnonId(self.anons.len() as u32));
+        let fresh = self.allocate(ram, FrameState::Anon(id), "page of private memory")?;
+        let anon = Anon {
+            owners: 1,
+            lazy: false,
+            place: AnonPlace::Resident(fresh.frame),
+        };
+        if self.free_anons.pop().is_some() {
+            self.anons[id.0 as usize] = anon;
+        } else {
+            self.anons.push(anon);
+        }
+        Ok(fresh)
+    }
+
+    #[inline]
+    pub(crate) fn anon(&self, id: AnonId) -> &Anon {
+        &self.anons[id.0 as usize]
+    }
+
+    #[inline]
+    pub(crate) fn anon_mut(&mut self, id: AnonId) -> &mut Anon {
+        &mut self.anons[id.0 as usize]
+    }
+
+    /// One owner less; with the last one goes the frame. The mapper must be gone already.
+    #[inline]
+    pub(crate) fn drop_anon(&mut self, id: AnonId) {
+        let anon = &mut self.anons[id.0 as usize];
+        anon.owners -= 1;
+        if anon.owners == 0 {
+            let place = std::mem::replace(&mut anon.place, AnonPlace::Nowhere);
+            self.free_anons.push(id);
+            match place {
+                AnonPlace::Resident(frame) => self.release(frame),
+                AnonPlace::Nowhere => unreachable!("an anon with an owner is somewhere"),
+            }
+        }
+    }
+
+    /// Whether exactly one page-table entry refers to this private page, so that it may write in place.
+    #[inline]
+    pub(crate) fn is_exclusive(&self, id: AnonId) -> bool {
+        self.anon(id).owners == 1
+    }
+
+    /// Every frame ever used, with its state. For the checker.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (FrameNum, FrameState, &[Mapper])> {
+        let numbered = self.info.iter().enumerate();
+        numbered.map(|(n, info)| (FrameNum::new(n as u32), info.state, &info.mappers[..]))
+    }
+
+    /// The stack of free frames. For the checker.
+    pub(crate) fn free_stack(&self) -> &[FrameNum] {
+        &self.free
+    }
+
+    /// Records of anons that are in use. For the checker.
+    pub(crate) fn live_anons(&self) -> usize {
+        self.anons.len() - self.free_anons.len()
+    }
+}

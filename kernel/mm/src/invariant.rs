@@ -1,0 +1,327 @@
+//! What holds between any two calls, numbered, and a checker of the whole state.
+//!
+//! - **I1** Every frame is in one state; the counts by state are right and sum to RAM; the free stack names
+//!   each free frame once; frames never used are free.
+//! - **I2** Every valid leaf descriptor leads to the zero page, an anon or a page of the cache, and that frame's
+//!   reverse map names this space and page, once.
+//! - **I3** Nothing else is in a reverse map; the zero page's count of descriptors is right.
+//! - **I4** Every translation table belongs to one space, at the level its state says; its count of valid
+//!   descriptors is right, and only a root may have none. A space's count of tables is right.
+//! - **I5** Every present page lies in a mapping.
+//! - **I6** A descriptor gives exactly the rights of its mapping to read and execute, and never more to write:
+//!   private pages are writable only as anons with one owner, shared ones only if the mapping is.
+//! - **I7** An anon has as many owners as its frame has mappers, at least one, and the frame names the anon. It
+//!   is mapped by private mappings only, and those know that they have anons.
+//! - **I8** A page of the cache is under its number in its file, lies inside the file's length, and is mapped
+//!   only where the mapping shows that page of that file.
+//! - **I9** The mappings of a space are in order, not empty, disjoint, inside user space, and merged wherever
+//!   two neighbours are alike.
+//! - **I10** Resident and mapped counts of a space equal a walk; peaks are no less.
+//! - **I11** A file lives exactly while it has a handle or a mapping; its count of mapped pages is right.
+//! - **I12** The remembered leaf table of a space is the true one.
+//! - **I13** The zero page holds zeros.
+
+use std::fmt;
+
+use arch::{Descriptor, FrameCount, FrameNum, PageNum};
+use rustc_hash::FxHashMap;
+
+use crate::Memory;
+use crate::frames::{AnonPlace, FrameState, FrameUse, ZERO_FRAME};
+use crate::request::{Content, Prot, Sharing};
+use crate::space::{Mapped, Resident, Space};
+use crate::vma::Vma;
+
+/// An invariant that does not hold: a bug of ours.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InvariantBroken {
+    /// Its number in the list.
+    pub number: u8,
+    /// What was found.
+    pub found: String,
+}
+
+impl fmt::Display for InvariantBroken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "invariant I{} is broken: {}", self.number, self.found)
+    }
+}
+
+impl std::error::Error for InvariantBroken {}
+
+type Check = Result<(), InvariantBroken>;
+
+fn broken(number: u8, found: impl FnOnce() -> String) -> InvariantBroken {
+    InvariantBroken {
+        number,
+        found: found(),
+    }
+}
+
+fn require(holds: bool, number: u8, found: impl FnOnce() -> String) -> Check {
+    if holds { Ok(()) } else { Err(broken(number, found)) }
+}
+
+/// What the walk over all spaces found.
+#[derive(Default)]
+struct Seen {
+    /// Descriptors by frame and packed mapper.
+    leaves: FxHashMap<FrameNum, Vec<(u16, PageNum)>>,
+    tables: FxHashMap<FrameNum, (u8, u16)>,
+    zero_maps: u64,
+    file_pages: FxHashMap<crate::FileId, u64>,
+}
+
+impl Memory {
+    /// Checks all invariants of [`crate::invariant`] over the whole state. Costs a walk of everything.
+    pub fn check(&self) -> Check {
+        let mut seen = Seen::default();
+        for space in self.spaces.iter() {
+            self.check_vmas(space, &mut seen)?;
+            self.check_tables(space, &mut seen)?;
+            self.check_pages(space, &mut seen)?;
+        }
+        self.check_frames(&seen)?;
+        self.check_reverse_map(&seen)?;
+        self.check_files(&seen)?;
+        self.check_zero_page()
+    }
+
+    /// I9, and what I11 needs.
+    fn check_vmas(&self, space: &Space, seen: &mut Seen) -> Check {
+        if let Some(found) = space.vmas.fault_in_structure() {
+            return Err(broken(9, || format!("space {}: {found}", space.slot)));
+        }
+        let mut mapped = Mapped::default();
+        for vma in space.vmas.iter() {
+            require(vma.range.end() <= self.core.shape.user_end(), 9, || {
+                format!("{:?} leaves user space", vma.range)
+            })?;
+            mapped.add(vma);
+            if let Content::File { file, .. } = vma.content {
+                *seen.file_pages.entry(file).or_default() += vma.range.count().get();
+            }
+        }
+        let right = mapped == space.mapped && mapped.total <= space.peak_mapped;
+        require(right, 10, || {
+            format!("{mapped:?} is mapped, {:?} counted", space.mapped)
+        })
+    }
+
+    /// I4 and I12.
+    fn check_tables(&self, space: &Space, seen: &mut Seen) -> Check {
+        let core = &self.core;
+        let mut count = 0;
+        let mut twice = None;
+        let mut note = |table: FrameNum, level: u8, live: u16| {
+            count += 1;
+            if live == 0 && table != space.tables.root() || seen.tables.insert(table, (level, live)).is_some()
+            {
+                twice = Some((table, level, live));
+            }
+        };
+        space.tables.tables(&core.ram, &core.shape, &mut note);
+        require(twice.is_none(), 4, || {
+            format!("table {twice:?} is empty or has two parents")
+        })?;
+        require(count == space.tables.count(), 4, || {
+            format!(
+                "space {} has {count} tables, {} counted",
+                space.slot,
+                space.tables.count()
+            )
+        })?;
+        require(space.tables.memory_is_true(&core.ram, &core.shape), 12, || {
+            format!("space {} remembers a wrong leaf table", space.slot)
+        })
+    }
+
+    /// I2 (as seen from the tables), I5 to I8 and I10.
+    fn check_pages(&self, space: &Space, seen: &mut Seen) -> Check {
+        let core = &self.core;
+        let mut pages = Vec::new();
+        let all = Space::all_pages(core);
+        space
+            .tables
+            .present(&core.ram, &core.shape, all, |page, descriptor| {
+                pages.push((page, descriptor))
+            });
+        let mut resident = Resident::default();
+        for (page, descriptor) in pages {
+            let vma = space.vmas.find(page);
+            let vma = vma.ok_or(broken(5, || format!("page {page} is present and not mapped")))?;
+            let frame = core.frame_of(descriptor);
+            self.check_rights(vma, page, descriptor)?;
+            match core.frames.state(frame) {
+                FrameState::Zero => {
+                    seen.zero_maps += 1;
+                    continue;
+                }
+                FrameState::Anon(_) => {
+                    resident.anon += 1;
+                    require(vma.is_private() && vma.has_anon, 7, || {
+                        format!("page {page} is an anon in {vma:?}")
+                    })?;
+                }
+                FrameState::Cache(cache) => {
+                    *resident.of_cache(cache.shmem) += 1;
+                    let shown = vma.file_page(page, core.granule());
+                    require(shown == Some((cache.file, cache.page)), 8, || {
+                        format!("page {page} shows {cache:?}, not {shown:?}")
+                    })?;
+                }
+                state => {
+                    return Err(broken(2, || {
+                        format!("page {page} maps {frame}, which is {state:?}")
+                    }));
+                }
+            }
+            seen.leaves.entry(frame).or_default().push((space.slot, page));
+        }
+        require(
+            resident == space.resident && resident.total() <= space.peak_resident,
+            10,
+            || format!("{resident:?} is resident, {:?} counted", space.resident),
+        )
+    }
+
+    /// I6.
+    fn check_rights(&self, vma: &Vma, page: PageNum, descriptor: Descriptor) -> Check {
+        let core = &self.core;
+        let may_write = vma.prot.contains(Prot::WRITE);
+        let write_right = match (vma.sharing, core.frames.state(core.frame_of(descriptor))) {
+            (Sharing::Shared, _) => descriptor.is_writable() == may_write,
+            (Sharing::Private, FrameState::Anon(id)) => {
+                !descriptor.is_writable() || may_write && core.frames.is_exclusive(id)
+            }
+            (Sharing::Private, _) => !descriptor.is_writable(),
+        };
+        let right = write_right
+            && descriptor.is_user() != vma.prot.is_empty()
+            && descriptor.is_executable() == vma.prot.contains(Prot::EXEC);
+        require(right, 6, || format!("page {page} has {descriptor:?} in {vma:?}"))
+    }
+
+    /// I1, I4 (as seen from the frames), I7 and I8.
+    fn check_frames(&self, seen: &Seen) -> Check {
+        let core = &self.core;
+        let mut usage = FrameUse::default();
+        let mut used = 0;
+        let mut anons = 0;
+        for (frame, state, mappers) in core.frames.all() {
+            used += 1;
+            let count = usage.of(state);
+            *count = FrameCount::new(count.get() + 1);
+            match state {
+                FrameState::Free => require(mappers.is_empty(), 1, || format!("{frame} is free and mapped"))?,
+                FrameState::Zero => require(frame == ZERO_FRAME, 1, || format!("{frame} is zero"))?,
+                FrameState::Table { level, live } => {
+                    let found = seen.tables.get(&frame);
+                    require(found == Some(&(level, live)), 4, || {
+                        format!("table {frame} is {state:?}, found {found:?}")
+                    })?;
+                }
+                FrameState::Anon(id) => {
+                    anons += 1;
+                    let anon = core.frames.anon(id);
+                    let right = anon.place == AnonPlace::Resident(frame)
+                        && anon.owners as usize == mappers.len()
+                        && anon.owners > 0;
+                    require(right, 7, || {
+                        format!("{frame} is {anon:?} with {} mappers", mappers.len())
+                    })?;
+                }
+                FrameState::Cache(cache) => {
+                    let file = self.files.iter().find(|(id, _)| *id == cache.file);
+                    let at = file.and_then(|(_, file)| file.cached(cache.page));
+                    require(at == Some(frame), 8, || {
+                        format!("{frame} is {cache:?}, cached at {at:?}")
+                    })?;
+                }
+            }
+        }
+        usage.free = FrameCount::new(usage.free.get() + core.ram.frames().get() - used);
+        require(
+            usage == *core.frames.usage() && usage.total() == core.ram.frames(),
+            1,
+            || format!("{usage:?} is true, {:?} counted", core.frames.usage()),
+        )?;
+        require(anons == core.frames.live_anons(), 7, || {
+            "an anon is nowhere".to_owned()
+        })?;
+        self.check_free_stack()
+    }
+
+    /// I1.
+    fn check_free_stack(&self) -> Check {
+        let mut free = self.core.frames.free_stack().to_vec();
+        let all_free = free
+            .iter()
+            .all(|&f| self.core.frames.state(f) == FrameState::Free);
+        free.sort_unstable();
+        let used = self
+            .core
+            .frames
+            .all()
+            .filter(|(_, state, _)| *state == FrameState::Free)
+            .count();
+        let once = free.windows(2).all(|pair| pair[0] != pair[1]);
+        require(all_free && once && used == free.len(), 1, || {
+            "the free stack is wrong".to_owned()
+        })
+    }
+
+    /// I2 and I3.
+    fn check_reverse_map(&self, seen: &Seen) -> Check {
+        for (frame, _, mappers) in self.core.frames.all() {
+            let mut named: Vec<_> = mappers.iter().map(|m| (m.slot(), m.page())).collect();
+            let mut found = seen.leaves.get(&frame).cloned().unwrap_or_default();
+            named.sort_unstable();
+            found.sort_unstable();
+            require(named == found, 3, || {
+                format!("{frame} is mapped by {found:?}, not {named:?}")
+            })?;
+        }
+        let counted = self.core.frames.zero_maps;
+        require(counted == seen.zero_maps, 3, || {
+            format!(
+                "{} descriptors map the zero page, {counted} counted",
+                seen.zero_maps
+            )
+        })
+    }
+
+    /// I8 (as seen from the files) and I11.
+    fn check_files(&self, seen: &Seen) -> Check {
+        let mut known = 0;
+        for (id, file) in self.files.iter() {
+            let mapped = seen.file_pages.get(&id).copied().unwrap_or(0);
+            known += usize::from(mapped > 0);
+            require(file.is_referenced() && mapped == file.mapped_pages, 11, || {
+                format!("{id:?} has {mapped} pages mapped: {file:?}")
+            })?;
+            let end = file.length().div_ceil(self.core.granule().bytes());
+            for (page, frame) in file.pages() {
+                let state = self.core.frames.state(frame);
+                let right = matches!(state, FrameState::Cache(c) if c.file == id && c.page == page);
+                require(right && page < end, 8, || {
+                    format!("{id:?} has page {page} in {frame}: {state:?}")
+                })?;
+            }
+        }
+        require(known == seen.file_pages.len(), 11, || {
+            "a mapping shows a file that is gone".to_owned()
+        })
+    }
+
+    /// I13.
+    fn check_zero_page(&self) -> Check {
+        let mut bytes = vec![1; self.core.page_bytes()];
+        self.core
+            .ram
+            .read_bytes(ZERO_FRAME.start(self.core.granule()), &mut bytes);
+        require(bytes.iter().all(|&b| b == 0), 13, || {
+            "the zero page was written".to_owned()
+        })
+    }
+}

@@ -1,0 +1,197 @@
+//! mmap(2) and munmap(2): placement, limits, and what replaces what.
+
+use arch::{Access, PageCount, PageNum, PageRange, VirtAddr};
+
+use crate::Memory;
+use crate::core_state::Core;
+use crate::error::MapError;
+use crate::fault::{self, Context};
+use crate::files::Files;
+use crate::request::{Content, MapRequest, Placement, Prot, Sharing, SpaceId};
+use crate::space::Space;
+use crate::vma::{Vma, VmaFlags};
+
+impl Memory {
+    /// Makes a mapping and gives its address. Nothing is changed on error.
+    ///
+    /// Errors as mmap(2) has them: [`MapError::NoSpace`] (too long, or no gap, or a fixed range that leaves
+    /// user space), [`MapError::TooManyMaps`], [`MapError::Limit`], [`MapError::Exists`]. RAM is taken by
+    /// faults, not here; populating, if asked for, stops silently where it fails.
+    pub fn map(&mut self, space: SpaceId, request: &MapRequest) -> Result<VirtAddr, MapError> {
+        let granule = self.core.granule();
+        let space = self.spaces.get_mut(space);
+        let count = request.length.pages_up(granule).ok_or(MapError::NoSpace)?;
+        if count.get() == 0 || count.get() > self.core.shape.user_end().get() {
+            return Err(MapError::NoSpace);
+        }
+        // Linux allows one more than the limit here, and is exact where mappings are cut.
+        if space.vmas.len() > space.limits.map_count {
+            return Err(MapError::TooManyMaps);
+        }
+        let range = place(&self.core, space, request.placement, count)?;
+        permit(&self.core, space, request, range)?;
+        if matches!(request.placement, Placement::Fixed(_)) {
+            unmap_pages(&mut self.core, &mut self.files, space, range);
+        }
+        let vma = vma_of(&mut self.files, request, range, granule);
+        if let Content::File { file, .. } = vma.content {
+            self.files.get_mut(file).mapped_pages += count.get();
+        }
+        space.insert(vma);
+        if request.populate || request.locked {
+            let mut context = Context {
+                core: &mut self.core,
+                files: &mut self.files,
+                space,
+            };
+            populate(&mut context, &vma, range);
+        }
+        Ok(range.start().start(granule))
+    }
+
+    /// Removes every page of `range` from the space, cutting mappings at its ends; holes are no error.
+    ///
+    /// [`MapError::TooManyMaps`] if a mapping would have to be cut in two and there are too many already.
+    pub fn unmap(&mut self, space: SpaceId, range: PageRange) -> Result<(), MapError> {
+        let space = self.spaces.get_mut(space);
+        space.may_add_maps(space.vmas.growth_by_removal(range))?;
+        unmap_pages(&mut self.core, &mut self.files, space, range);
+        Ok(())
+    }
+}
+
+fn vma_of(files: &mut Files, request: &MapRequest, range: PageRange, granule: arch::Granule) -> Vma {
+    let content = match (request.content, request.sharing) {
+        (Content::Anonymous, Sharing::Shared) => Content::File {
+            file: files.create_object(range.count().bytes(granule).get(), b"/dev/zero (deleted)", 0),
+            offset: 0,
+        },
+        (content, _) => content,
+    };
+    let mut flags = VmaFlags::empty();
+    flags.set(VmaFlags::LOCKED, request.locked);
+    flags.set(VmaFlags::NO_RESERVE, request.no_reserve);
+    Vma {
+        range,
+        prot: request.prot,
+        max_prot: request.max_prot,
+        sharing: request.sharing,
+        content,
+        grows_down: request.grows_down,
+        flags,
+        special: request.special,
+        has_anon: false,
+    }
+}
+
+/// Where the mapping goes.
+fn place(
+    core: &Core,
+    space: &mut Space,
+    placement: Placement,
+    count: PageCount,
+) -> Result<PageRange, MapError> {
+    let at = |address: VirtAddr| {
+        let range = PageRange::from_count(address.page(core.granule()), count);
+        range.filter(|r| r.end() <= core.shape.user_end())
+    };
+    match placement {
+        Placement::Fixed(address) => at(address).ok_or(MapError::NoSpace),
+        Placement::FixedNoReplace(address) => {
+            let range = at(address).ok_or(MapError::NoSpace)?;
+            if space.vmas.overlapping(range).next().is_some() {
+                return Err(MapError::Exists);
+            }
+            Ok(range)
+        }
+        Placement::Hint(address) if address.get() != 0 => {
+            let lowest = space.layout.lowest.align_up(core.granule());
+            let hint = address.align_down(core.granule()).max(lowest.unwrap_or(address));
+            match at(hint).filter(|&range| space.vmas.is_free(range)) {
+                Some(range) => Ok(range),
+                None => anywhere(core, space, count),
+            }
+        }
+        Placement::Hint(_) | Placement::Anywhere => anywhere(core, space, count),
+    }
+}
+
+/// The highest free place below `mmap_top`, or else the lowest above `lowest` (Linux falls back so, too).
+pub(crate) fn anywhere(core: &Core, space: &mut Space, count: PageCount) -> Result<PageRange, MapError> {
+    let granule = core.granule();
+    let low = space.layout.lowest.align_up(granule).ok_or(MapError::NoSpace)?;
+    let low = low.page(granule);
+    let end = core.shape.user_end();
+    let top = space.layout.mmap_top.page(granule).min(end);
+    let start = space.vmas.find_gap_below(low, top, count);
+    let start = start.or_else(|| space.vmas.find_gap_above(low, end, count));
+    start
+        .and_then(|start| PageRange::from_count(start, count))
+        .ok_or(MapError::NoSpace)
+}
+
+/// Limits, in Linux's order.
+fn permit(core: &Core, space: &Space, request: &MapRequest, range: PageRange) -> Result<(), MapError> {
+    let count = range.count().get();
+    if request.locked {
+        space.may_lock(core, count)?;
+    }
+    let replaced = space.vmas.mapped_pages(range);
+    let kind = Vma {
+        range,
+        prot: request.prot,
+        max_prot: request.max_prot,
+        sharing: request.sharing,
+        content: request.content,
+        grows_down: request.grows_down,
+        flags: VmaFlags::empty(),
+        special: None,
+        has_anon: false,
+    }
+    .accounted_as();
+    space.may_expand(core, count - replaced, kind)?;
+    space.may_add_maps(space.vmas.growth_by_removal(range))
+}
+
+/// Takes the pages of `range` and their mappings out of the space.
+pub(crate) fn unmap_pages(core: &mut Core, files: &mut Files, space: &mut Space, range: PageRange) {
+    for vma in space.vmas.remove(range) {
+        space.mapped.remove(&vma);
+        core.zap(space, vma.range);
+        if let Content::File { file, .. } = vma.content {
+            files.unmapped(core, file, vma.range.count().get());
+        }
+    }
+}
+
+/// Faults the pages in, for writing where that gives the program its own pages. Stops at the first failure.
+pub(crate) fn populate(context: &mut Context<'_>, vma: &Vma, range: PageRange) {
+    if vma.prot.is_empty() {
+        return;
+    }
+    let access = if vma.is_private() && vma.prot.contains(Prot::WRITE) {
+        Access::Write
+    } else {
+        Access::Read
+    };
+    for page in range.pages() {
+        if touch(context, page, access).is_err() {
+            return;
+        }
+    }
+}
+
+/// Makes one page present for an access, as if the program had done it.
+pub(crate) fn touch(
+    context: &mut Context<'_>,
+    page: PageNum,
+    access: Access,
+) -> Result<(), crate::error::Violation> {
+    let Context { core, space, .. } = context;
+    let present = space.tables.get(&core.ram, &core.shape, page);
+    if present.is_valid() && present.is_user() && (access != Access::Write || present.is_writable()) {
+        return Ok(());
+    }
+    let address = page.start(core.granule());
+    fault::resolve(context, &fault::synthetic(address, access)).map(|_| ())
+}

@@ -1,0 +1,138 @@
+//! msync(2), mincore(2), mlock(2): what a mapping's pages owe the file, which are in RAM, which must stay.
+
+use arch::{PageNum, PageRange};
+
+use crate::Memory;
+use crate::core_state::Core;
+use crate::error::MapError;
+use crate::fault::Context;
+use crate::map;
+use crate::protect::change;
+use crate::request::{Sharing, SpaceId};
+use crate::vma::VmaFlags;
+
+impl Memory {
+    /// Writes the dirty pages of shared file mappings in `range` to their files.
+    ///
+    /// [`MapError::Io`] with the first refusal of the host; such pages stay dirty. [`MapError::Unmapped`] for
+    /// a hole, after the rest was written.
+    pub fn sync(&mut self, space: SpaceId, range: PageRange) -> Result<(), MapError> {
+        let Self { core, files, spaces } = self;
+        let mut work = Vec::new();
+        let set = &spaces.get(space).vmas;
+        for vma in set
+            .overlapping(range)
+            .filter(|vma| vma.sharing == Sharing::Shared)
+        {
+            let part = vma
+                .range
+                .intersection(range)
+                .expect("overlapping ranges share pages");
+            if let Some((file, first)) = vma.file_page(part.start(), core.granule()) {
+                work.push((file, first, first + part.count().get()));
+            }
+        }
+        let complete = set.covers(range);
+        for (file, first, end) in work {
+            files
+                .write_back(core, spaces, file, first, end)
+                .map_err(MapError::Io)?;
+        }
+        if complete { Ok(()) } else { Err(MapError::Unmapped) }
+    }
+
+    /// For each page of `range` whether it is in RAM: mapped, or in the page cache.
+    ///
+    /// [`MapError::Unmapped`] if there is a hole.
+    pub fn in_core(&self, space: SpaceId, range: PageRange) -> Result<Vec<bool>, MapError> {
+        let space = self.spaces.get(space);
+        if !space.vmas.covers(range) {
+            return Err(MapError::Unmapped);
+        }
+        let mut answer = Vec::new();
+        for vma in space.vmas.overlapping(range) {
+            let part = vma
+                .range
+                .intersection(range)
+                .expect("overlapping ranges share pages");
+            for page in part.pages() {
+                let core = &self.core;
+                let mapped = space.tables.get(&core.ram, &core.shape, page).is_valid();
+                answer.push(mapped || self.is_cached(core, vma.file_page(page, core.granule())));
+            }
+        }
+        Ok(answer)
+    }
+
+    fn is_cached(&self, _core: &Core, of: Option<(crate::FileId, u64)>) -> bool {
+        of.is_some_and(|(file, page)| self.files.get(file).cached(page).is_some())
+    }
+
+    /// Locks or unlocks the pages of `range`. Nothing is ever evicted yet, so a lock is counted and, without
+    /// `on_fault`, its pages are made present.
+    ///
+    /// [`MapError::Limit`] over `RLIMIT_MEMLOCK`, pages that are locked already counted once;
+    /// [`MapError::Unmapped`] at a hole, with what lies below it done; [`MapError::BadAddress`] if a page
+    /// could not be made present, and stays locked.
+    pub fn set_locked(
+        &mut self,
+        space: SpaceId,
+        range: PageRange,
+        locked: bool,
+        on_fault: bool,
+    ) -> Result<(), MapError> {
+        let mut context = self.context(space);
+        if locked {
+            let fresh = range.count().get() - locked_pages(&context, range);
+            context.space.may_lock(context.core, fresh)?;
+        }
+        let mut from = range.start();
+        while from < range.end() {
+            let vma = *context.space.vmas.find(from).ok_or(MapError::Unmapped)?;
+            let rest = PageRange::new(from, range.end()).expect("from lies before the end");
+            let part = vma.range.intersection(rest).expect("the mapping holds `from`");
+            change(context.core, context.space, part, |vma| {
+                vma.flags.set(VmaFlags::LOCKED, locked)
+            })?;
+            from = part.end();
+        }
+        if locked && !on_fault {
+            make_present(&mut context, range)?;
+        }
+        Ok(())
+    }
+}
+
+fn locked_pages(context: &Context<'_>, range: PageRange) -> u64 {
+    let set = &context.space.vmas;
+    let locked = set
+        .overlapping(range)
+        .filter(|vma| vma.flags.contains(VmaFlags::LOCKED));
+    locked
+        .filter_map(|vma| vma.range.intersection(range))
+        .map(|part| part.count().get())
+        .sum()
+}
+
+fn make_present(context: &mut Context<'_>, range: PageRange) -> Result<(), MapError> {
+    let vmas: Vec<_> = context.space.vmas.overlapping(range).copied().collect();
+    for vma in vmas {
+        let part = vma
+            .range
+            .intersection(range)
+            .expect("overlapping ranges share pages");
+        if vma.prot.is_empty() {
+            return Err(MapError::BadAddress);
+        }
+        map::populate(context, &vma, part);
+        if !part.pages().all(|page| is_present(context, page)) {
+            return Err(MapError::BadAddress);
+        }
+    }
+    Ok(())
+}
+
+fn is_present(context: &Context<'_>, page: PageNum) -> bool {
+    let Context { core, space, .. } = context;
+    space.tables.get(&core.ram, &core.shape, page).is_valid()
+}

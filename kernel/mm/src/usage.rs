@@ -1,0 +1,255 @@
+//! What `/proc` shows of an address space: smaps, status, pagemap.
+
+use arch::{Bytes, Descriptor, FrameNum, PageNum};
+
+use crate::Memory;
+use crate::core_state::Core;
+use crate::fault::FaultKind;
+use crate::frames::FrameState;
+use crate::request::SpaceId;
+use crate::vma::{Vma, VmaFlags};
+
+/// A proportional size: bytes divided by the number of mappings, with 12 binary places, as Linux keeps it
+/// (`PSS_SHIFT`), so that sums over mappings round as Linux's do.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Pss(u64);
+
+impl Pss {
+    const SHIFT: u32 = 12;
+
+    /// One page that so many descriptors map.
+    fn of_page(bytes: u64, mappings: u64) -> Self {
+        Self((bytes << Self::SHIFT) / mappings.max(1))
+    }
+
+    /// The sum.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+
+    /// Whole bytes, rounded down.
+    pub const fn bytes(self) -> Bytes {
+        Bytes::new(self.0 >> Self::SHIFT)
+    }
+
+    /// The number in units of a byte / 4096.
+    pub const fn fixed_point(self) -> u64 {
+        self.0
+    }
+}
+
+/// smaps of one mapping (proc_pid_smaps(5)). `rss` is the sum of the four shared and private fields.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct VmaUsage {
+    /// Present pages, the zero page not counted.
+    pub rss: Bytes,
+    /// Each page divided by its number of mappings.
+    pub pss: Pss,
+    /// The dirty part of `pss`.
+    pub pss_dirty: Pss,
+    /// Mapped more than once, equal to the file.
+    pub shared_clean: Bytes,
+    /// Mapped more than once, written.
+    pub shared_dirty: Bytes,
+    /// Mapped once, equal to the file.
+    pub private_clean: Bytes,
+    /// Mapped once, written.
+    pub private_dirty: Bytes,
+    /// Pages with the access flag.
+    pub referenced: Bytes,
+    /// Private pages that were written.
+    pub anonymous: Bytes,
+    /// Of those, the ones given up by `MADV_FREE` and not written since.
+    pub lazy_free: Bytes,
+    /// In swap; nothing is, yet.
+    pub swap: Bytes,
+    /// `pss` if the mapping is locked.
+    pub locked: Pss,
+}
+
+/// One address space in numbers; the names of `/proc/PID/status` are given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SpaceUsage {
+    /// `VmSize`.
+    pub total_vm: Bytes,
+    /// `VmData`, without the stack.
+    pub data_vm: Bytes,
+    /// `VmStk`.
+    pub stack_vm: Bytes,
+    /// `VmExe` and `VmLib` together.
+    pub exec_vm: Bytes,
+    /// `RssAnon`.
+    pub rss_anon: Bytes,
+    /// `RssFile`.
+    pub rss_file: Bytes,
+    /// `RssShmem`.
+    pub rss_shmem: Bytes,
+    /// `VmSwap`; nothing is swapped, yet.
+    pub swap: Bytes,
+    /// `VmPTE`: translation tables, without the root, as Linux counts.
+    pub page_tables: Bytes,
+    /// `VmPeak`.
+    pub peak_total: Bytes,
+    /// `VmHWM`.
+    pub peak_rss: Bytes,
+    /// `VmLck`.
+    pub locked: Bytes,
+    /// How many mappings there are.
+    pub map_count: usize,
+    /// Faults resolved without the host.
+    pub minor_faults: u64,
+    /// Faults that read from the host.
+    pub major_faults: u64,
+    /// Resolved faults by [`FaultKind`], in its order.
+    pub faults_by_kind: [u64; FaultKind::COUNT],
+}
+
+impl SpaceUsage {
+    /// `VmRSS`.
+    pub const fn rss(&self) -> Bytes {
+        Bytes::new(self.rss_anon.get() + self.rss_file.get() + self.rss_shmem.get())
+    }
+
+    /// Resolved faults of one kind.
+    pub const fn faults(&self, kind: FaultKind) -> u64 {
+        self.faults_by_kind[kind as usize]
+    }
+}
+
+/// One page as `/proc/PID/pagemap` shows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PageInfo {
+    /// A descriptor maps it.
+    pub present: bool,
+    /// In swap; nothing is, yet.
+    pub swapped: bool,
+    /// A page of a file or of shared memory.
+    pub file_or_shared: bool,
+    /// Mapped once only.
+    pub exclusive: bool,
+    /// Where.
+    pub frame: Option<FrameNum>,
+    /// Written.
+    pub dirty: bool,
+    /// The access flag.
+    pub accessed: bool,
+    /// The shared zero page.
+    pub zero_page: bool,
+}
+
+impl Memory {
+    /// The mappings in ascending order.
+    pub fn vmas(&self, space: SpaceId) -> impl Iterator<Item = &Vma> {
+        self.spaces.get(space).vmas.iter()
+    }
+
+    /// The mapping that holds `page`.
+    pub fn find_vma(&self, space: SpaceId, page: PageNum) -> Option<&Vma> {
+        self.spaces.get(space).vmas.find(page)
+    }
+
+    /// smaps of one mapping of this space.
+    pub fn vma_usage(&self, space: SpaceId, vma: &Vma) -> VmaUsage {
+        let core = &self.core;
+        let tables = &self.spaces.get(space).tables;
+        let mut usage = VmaUsage::default();
+        tables.present(&core.ram, &core.shape, vma.range, |_, descriptor| {
+            add_page(&mut usage, core, descriptor);
+        });
+        if vma.flags.contains(VmaFlags::LOCKED) {
+            usage.locked = usage.pss;
+        }
+        usage
+    }
+
+    /// The counts of one space. They are kept as things happen: reading them walks nothing.
+    pub fn usage(&self, space: SpaceId) -> SpaceUsage {
+        let space = self.spaces.get(space);
+        let bytes = |pages| self.core.bytes(pages);
+        SpaceUsage {
+            total_vm: bytes(space.mapped.total),
+            data_vm: bytes(space.mapped.data),
+            stack_vm: bytes(space.mapped.stack),
+            exec_vm: bytes(space.mapped.exec),
+            rss_anon: bytes(space.resident.anon),
+            rss_file: bytes(space.resident.file),
+            rss_shmem: bytes(space.resident.shmem),
+            swap: Bytes::ZERO,
+            page_tables: bytes(u64::from(space.tables.count() - 1)),
+            peak_total: bytes(space.peak_mapped),
+            peak_rss: bytes(space.peak_resident),
+            locked: bytes(space.mapped.locked),
+            map_count: space.vmas.len(),
+            minor_faults: space.minor_faults,
+            major_faults: space.major_faults,
+            faults_by_kind: space.faults_by_kind,
+        }
+    }
+
+    /// One page, for pagemap.
+    pub fn page_info(&self, space: SpaceId, page: PageNum) -> PageInfo {
+        let core = &self.core;
+        if page >= core.shape.user_end() {
+            return PageInfo::default();
+        }
+        let descriptor = self.spaces.get(space).tables.get(&core.ram, &core.shape, page);
+        if !descriptor.is_valid() {
+            return PageInfo::default();
+        }
+        let frame = core.frame_of(descriptor);
+        let state = core.frames.state(frame);
+        PageInfo {
+            present: true,
+            swapped: false,
+            file_or_shared: matches!(state, FrameState::Cache(_)),
+            exclusive: core.frames.mappers(frame).len() == 1,
+            frame: Some(frame),
+            dirty: is_dirty(core, descriptor),
+            accessed: descriptor.is_accessed(),
+            zero_page: state == FrameState::Zero,
+        }
+    }
+}
+
+/// Whether the page behind a descriptor differs from its home.
+fn is_dirty(core: &Core, descriptor: Descriptor) -> bool {
+    match core.frames.state(core.frame_of(descriptor)) {
+        FrameState::Anon(id) => descriptor.is_dirty() || !core.frames.anon(id).lazy,
+        FrameState::Cache(cache) => descriptor.is_dirty() || cache.dirty,
+        FrameState::Free | FrameState::Zero | FrameState::Table { .. } => false,
+    }
+}
+
+fn add_page(usage: &mut VmaUsage, core: &Core, descriptor: Descriptor) {
+    let frame = core.frame_of(descriptor);
+    let state = core.frames.state(frame);
+    if state == FrameState::Zero {
+        return;
+    }
+    let page = core.granule().bytes();
+    let add = |to: &mut Bytes| *to = Bytes::new(to.get() + page);
+    let mappings = core.frames.mappers(frame).len() as u64;
+    let dirty = is_dirty(core, descriptor);
+    let pss = Pss::of_page(page, mappings);
+    add(&mut usage.rss);
+    usage.pss = usage.pss.plus(pss);
+    if dirty {
+        usage.pss_dirty = usage.pss_dirty.plus(pss);
+    }
+    add(match (mappings > 1, dirty) {
+        (true, true) => &mut usage.shared_dirty,
+        (true, false) => &mut usage.shared_clean,
+        (false, true) => &mut usage.private_dirty,
+        (false, false) => &mut usage.private_clean,
+    });
+    if descriptor.is_accessed() {
+        add(&mut usage.referenced);
+    }
+    if matches!(state, FrameState::Anon(_)) {
+        add(&mut usage.anonymous);
+        if !dirty {
+            add(&mut usage.lazy_free);
+        }
+    }
+}
