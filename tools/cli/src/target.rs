@@ -140,17 +140,25 @@ fn by_name<'a>(sources: &'a [Source], wanted: &str) -> Result<Vec<Match<'a>>, Fa
             if source.root.is_this_host() && u32::try_from(pid) == Ok(own_pid) {
                 continue;
             }
-            let Ok(name) = name_of(source, pid) else { continue };
+            let Ok(stat) = source.root.parse::<PidStat>(&format!("{pid}/stat")) else {
+                continue;
+            };
+            let name = String::from_utf8_lossy(&stat.comm).into_owned();
             // The kernel keeps 15 bytes of a name.
             let is_exact = name == wanted || (name.len() == 15 && wanted.starts_with(&name));
             if is_exact {
                 exact.push(Match { source, pid, name });
-            } else if name.contains(wanted) {
+            } else if name.contains(wanted) && has_memory(&stat) {
                 partial.push(Match { source, pid, name });
             }
         }
     }
     Ok(if exact.is_empty() { partial } else { exact })
+}
+
+/// Part of a name is not meant to find kernel threads and zombies, which have nothing to show.
+fn has_memory(stat: &PidStat) -> bool {
+    stat.vsize > 0 && !matches!(stat.state, b'Z' | b'X')
 }
 
 fn nothing(sources: &[Source], target: &Target) -> Failure {

@@ -151,8 +151,13 @@ impl Args {
 fn in_part(snapshot: &Snapshot) -> Failure {
     let facts = &snapshot.facts;
     let why = snapshot.gaps.last().map_or("", |gap| &gap.why);
+    let help = if why.contains("denied") {
+        "; its owner or root can see the regions"
+    } else {
+        ""
+    };
     Failure::partial(format!(
-        "process {} ({}) is shown in part, totals only: {why}; its owner or root can see the regions",
+        "process {} ({}) is shown in part, totals only: {why}{help}",
         facts.pid, facts.name,
     ))
 }

@@ -33,7 +33,11 @@ pub fn around(
             describe(region),
             addr.bytes_above(region.start)
         )?,
-        None => writeln!(out, "In no region: an access is SIGSEGV")?,
+        None => writeln!(
+            out,
+            "In no region: an access is SIGSEGV; {}",
+            place(addr, regions, index)
+        )?,
     }
     if holder.is_some() {
         match page {
@@ -66,6 +70,29 @@ pub fn around(
         previous = Some(region);
     }
     Ok(())
+}
+
+/// Where an address without a region lies.
+fn place(addr: Addr, regions: &[Region], next: usize) -> String {
+    match (
+        next.checked_sub(1).and_then(|i| regions.get(i)),
+        regions.get(next),
+    ) {
+        (None, Some(first)) => format!(
+            "{:#x} bytes below the first region",
+            first.start.bytes_above(addr)
+        ),
+        (Some(last), None) => format!(
+            "{:#x} bytes past the end of the last region",
+            addr.bytes_above(last.end)
+        ),
+        (Some(before), Some(_)) => format!(
+            "{:#x} bytes past the end of {}",
+            addr.bytes_above(before.end),
+            describe(before)
+        ),
+        (None, None) => "the process has none".into(),
+    }
 }
 
 fn describe(region: &Region) -> String {

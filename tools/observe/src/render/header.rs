@@ -1,6 +1,7 @@
 //! The report's header: who it is, when it was seen, what it costs, and what could not be read.
 
-use super::{Options, size::size, unit};
+use super::Options;
+use super::size::{Unit, size};
 use crate::{Footprint, Peak, Snapshot};
 use std::io::{self, Write};
 
@@ -50,10 +51,9 @@ pub(super) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write)
 }
 
 fn footprint(snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
-    let unit = unit(snapshot, options);
     let paint = options.palette;
     let mut line = |key: &str, value: String| writeln!(out, "{} {value}", paint.title(format!("{key:<28}")));
-    let show = |kib| size(kib, unit);
+    let show = |kib| size(kib, Unit::Bytes);
     match snapshot.footprint() {
         Some(Footprint {
             full,

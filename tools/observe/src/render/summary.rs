@@ -11,7 +11,7 @@ pub(super) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write)
     writeln!(out, "\n{}", options.palette.title(title))?;
     let unit = unit(snapshot, options);
     if snapshot.regions.is_none() {
-        let show = |kib| size(kib, unit);
+        let show = |kib| size(kib, Unit::Bytes);
         let facts = &snapshot.facts;
         writeln!(
             out,
@@ -21,12 +21,13 @@ pub(super) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write)
         )?;
         return writeln!(out, "Page tables={}", show(facts.page_tables));
     }
-    sums(snapshot, unit, out)?;
+    sums(snapshot, out)?;
     writeln!(out)?;
     table(snapshot, options, unit, out)
 }
 
-fn sums(snapshot: &Snapshot, unit: Unit, out: &mut dyn Write) -> io::Result<()> {
+fn sums(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
+    let unit = Unit::Bytes;
     let totals = snapshot.totals();
     let part = |value: Option<Kib>, whole: Kib| format!("{}({})", size(value, unit), percent(value, whole));
     let minus = |whole: Kib, parts: &[Option<Kib>]| {
@@ -74,7 +75,15 @@ fn table(snapshot: &Snapshot, options: &Options, unit: Unit, out: &mut dyn Write
     let paint = options.palette;
     let columns = |cells: [&str; 8]| cells.iter().map(|c| format!(" {c:>8}")).collect::<String>();
     let upper = columns(CAPTIONS.map(|(upper, _)| upper));
-    let lower = columns(CAPTIONS.map(|(_, lower)| lower));
+    // In pages, the captions say so.
+    let is_in_pages = matches!(unit, Unit::Pages { .. });
+    let lower = columns(CAPTIONS.map(|(_, lower)| {
+        if is_in_pages && lower == "SIZE" {
+            "PAGES"
+        } else {
+            lower
+        }
+    }));
     let rule = columns(CAPTIONS.map(|(upper, _)| &"========"[..upper.len().min(8)]));
     writeln!(out, "{}", paint.title(format!("{:<24}{upper}", "")))?;
     writeln!(

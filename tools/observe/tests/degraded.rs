@@ -1,0 +1,157 @@
+//! A process that cannot be read in full, or not to the end: unknown is never 0, and each end has its own error.
+
+use observe::{ObserveError, Snapshot};
+use procfs::{DirRoot, Kib, Root, RootError};
+use std::cell::Cell;
+use std::io::{self, Read};
+
+/// The saved folder, with some paths refused, and `stat` gone after a number of reads.
+struct Faulty {
+    inner: DirRoot,
+    refused: &'static [&'static str],
+    errno: i32,
+    stat_reads_left: Cell<usize>,
+}
+
+impl Faulty {
+    fn new(refused: &'static [&'static str], errno: i32) -> Self {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../procfs/tests/fixtures/arm64-16k");
+        Self {
+            inner: DirRoot::new(folder),
+            refused,
+            errno,
+            stat_reads_left: Cell::new(usize::MAX),
+        }
+    }
+
+    fn check(&self, path: &str) -> Result<(), RootError> {
+        let refuse = |errno| Err(RootError::new("open", path, io::Error::from_raw_os_error(errno)));
+        if self.refused.contains(&path) {
+            return refuse(self.errno);
+        }
+        if path == "7/stat" {
+            match self.stat_reads_left.get() {
+                0 => return refuse(2),
+                left => self.stat_reads_left.set(left - 1),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Root for Faulty {
+    fn describe(&self) -> String {
+        "faulty".into()
+    }
+    fn open(&self, path: &str) -> Result<Box<dyn Read + '_>, RootError> {
+        self.check(path)?;
+        self.inner.open(path)
+    }
+    fn read_at(&self, path: &str, offset: u64, buf: &mut [u8]) -> Result<usize, RootError> {
+        self.check(path)?;
+        self.inner.read_at(path, offset, buf)
+    }
+    fn read_link(&self, path: &str) -> Result<Vec<u8>, RootError> {
+        self.check(path)?;
+        self.inner.read_link(path)
+    }
+    fn list(&self, path: &str) -> Result<Vec<Vec<u8>>, RootError> {
+        self.inner.list(path)
+    }
+}
+
+const EACCES: i32 = 13;
+const ESRCH: i32 = 3;
+
+#[test]
+fn without_the_right_to_read_there_are_totals_and_reasons() {
+    let root = Faulty::new(&["7/smaps", "7/maps", "7/exe", "7/auxv"], EACCES);
+    let snapshot = Snapshot::take(&root, 7).unwrap();
+    assert_eq!(snapshot.regions, None);
+    assert_eq!(snapshot.footprint(), None);
+    assert_eq!(snapshot.facts.page_bytes, None);
+    // RssAnon + RssShmem + VmSwap + VmPTE of the saved status.
+    assert_eq!(
+        snapshot.facts.coarse_footprint,
+        Some(Kib(12288 + 1024 + 32 + 208))
+    );
+    assert_eq!(snapshot.gaps.len(), 4);
+    let mut json = Vec::new();
+    observe::json::write(&snapshot, &mut json).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert!(json["regions"].is_null() && json["total"].is_null() && json["footprint"]["full"].is_null());
+}
+
+#[test]
+fn with_maps_alone_sizes_are_unknown_and_not_zero() {
+    let snapshot = Snapshot::take(&Faulty::new(&["7/smaps"], EACCES), 7).unwrap();
+    let regions = snapshot.regions.as_ref().unwrap();
+    assert_eq!(regions.len(), 23);
+    assert!(
+        regions
+            .iter()
+            .all(|r| r.resident.is_none() && r.dirty.is_none() && r.share.is_none() && r.max.is_none())
+    );
+    assert_eq!(
+        (snapshot.totals().all.resident, snapshot.footprint()),
+        (None, None)
+    );
+    let mut text = Vec::new();
+    observe::render::report(&snapshot, &observe::render::Options::default(), &mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert!(
+        text.contains("[   64K      ?      ?      ?] r-x/??? SM=???"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_process_that_ends_while_it_is_read_is_said_to_have_ended() {
+    let root = Faulty::new(&[], 0);
+    root.stat_reads_left.set(1);
+    assert!(matches!(
+        Snapshot::take(&root, 7),
+        Err(ObserveError::Vanished { pid: 7, .. })
+    ));
+    let root = Faulty::new(&["7/smaps", "7/maps"], ESRCH);
+    root.stat_reads_left.set(1);
+    assert!(matches!(
+        Snapshot::take(&root, 7),
+        Err(ObserveError::Vanished { pid: 7, .. })
+    ));
+}
+
+#[test]
+fn processes_without_memory_have_their_own_errors() {
+    let root = Faulty::new(&[], 0);
+    assert!(matches!(
+        Snapshot::take(&root, 2),
+        Err(ObserveError::KernelThread { pid: 2, .. })
+    ));
+    assert!(matches!(
+        Snapshot::take(&root, 9),
+        Err(ObserveError::Zombie {
+            pid: 9,
+            parent: 7,
+            ..
+        })
+    ));
+    assert!(matches!(
+        Snapshot::take(&root, 8),
+        Err(ObserveError::NoProcess { pid: 8, .. })
+    ));
+}
+
+#[test]
+fn the_footprints_are_the_formulas() {
+    let snapshot = Snapshot::take(&Faulty::new(&[], 0), 7).unwrap();
+    let footprint = snapshot.footprint().unwrap();
+    // Anonymous 12288, less 48 volatile, swap 32, both mappings' share of the memfd 512, page tables 208.
+    assert_eq!(footprint.full, Kib(12288 - 48 + 32 + 512 + 208));
+    // The same with the forked 11264 halved.
+    assert_eq!(
+        footprint.additive,
+        Some(Kib(12288 - 11264 / 2 - 48 + 32 + 512 + 208))
+    );
+    assert!(!footprint.is_additive_estimated);
+}
