@@ -1,2 +1,62 @@
-//! Entry point.
-fn main() {}
+//! `cargo xtask`: one entry for every chore of the project. One file per subcommand: [`test`], [`ci`], [`guests`],
+//! [`bench`]; what they share is in [`command`] (running programs), [`debian`] (packages without root) and [`runner`]
+//! (a guest on the machine or under qemu-aarch64).
+
+mod bench;
+mod ci;
+mod command;
+mod debian;
+mod end_to_end;
+mod guests;
+mod inputs;
+mod outcome;
+mod record;
+mod runner;
+mod test;
+mod toolchain;
+mod trouble;
+
+use std::process::ExitCode;
+
+use trouble::Trouble;
+
+const HELP: &str = "\
+usage: cargo xtask COMMAND [OPTIONS]
+
+  test [--runner PROGRAM] [--only WORD] [--no-cargo]
+                   everything that a fresh clone must pass; ends with `N passed, N failed, N skipped`
+                   --runner qemu-aarch64 runs the guests there, to test the guests themselves
+                   --only WORD runs the end-to-end checks whose name contains WORD; implies --no-cargo
+  ci               fmt, clippy, doc, guests --check, then test
+  ci --checks      the same without the tests
+  guests           rebuild the bundled ELF files and fetch the Debian programs
+  guests --check   prove the committed ELF files identical to their sources
+  guests --record  record the expected outputs on this host
+  bench [NAME] [--rounds N] [--record] [--runner PROGRAM]
+                   figures against qemu-aarch64 and the host's kernel, side by side, with targets
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.split_first() {
+        Some((&"test", rest)) => test::run(rest),
+        Some((&"ci", rest)) => ci::run(rest),
+        Some((&"guests", rest)) => guests::run(rest),
+        Some((&"bench", rest)) => bench::run(rest),
+        Some((&("help" | "--help" | "-h"), _)) | None => {
+            print!("{HELP}");
+            Ok(())
+        }
+        Some((word, _)) => Err(Trouble::Usage(format!(
+            "no chore called `{word}` with these options"
+        ))),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(trouble) => {
+            eprintln!("xtask: {trouble}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! `cargo xtask ci`: formatting, lints, documentation, the guests' reproducibility, then every test. `.ci/run` calls
+//! `ci --checks` and then the README's test command. Neighbours: [`crate::guests`], [`crate::test`].
+
+use std::time::Instant;
+
+use crate::command::{cargo, heading, run as run_command};
+use crate::trouble::Trouble;
+use crate::{guests, test};
+
+fn step(name: &str, body: impl FnOnce() -> Result<(), Trouble>) -> Result<(), Trouble> {
+    heading(name);
+    let start = Instant::now();
+    body()?;
+    println!("   ({:.0} s)", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Runs the subcommand; the first step that fails ends it.
+pub(crate) fn run(options: &[&str]) -> Result<(), Trouble> {
+    match options {
+        [] => checks().and_then(|()| step("test", || test::run(&[]))),
+        ["--checks"] => checks(),
+        _ => Err(Trouble::Usage(format!("ci does not know {}", options.join(" ")))),
+    }
+}
+
+/// Everything but the tests.
+fn checks() -> Result<(), Trouble> {
+    step("fmt", || run_command(&mut cargo(&["fmt", "--all", "--check"])))?;
+    step("clippy", || {
+        run_command(&mut cargo(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ]))
+    })?;
+    step("doc", || {
+        run_command(
+            cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"])
+                .env("RUSTDOCFLAGS", "-D warnings"),
+        )
+    })?;
+    step("guests --check", || guests::run(&["--check"]))
+}

@@ -1,0 +1,123 @@
+//! Debian packages without root and without touching the host's apt: [`Archive`] downloads with private state folders
+//! (apt.conf(5): Dir::State, Dir::Cache) from the host's own sources, and `dpkg-deb -x` unpacks. Key types: [`Archive`].
+//! Neighbours: [`crate::toolchain`] (cross compiler, qemu) and [`crate::guests`] (the real arm64 programs).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::command::{capture, find, target, text};
+use crate::trouble::Trouble;
+
+/// One architecture's packages, with an apt state of its own under `target/apt/ARCHITECTURE`.
+pub(crate) struct Archive {
+    architecture: String,
+    folder: PathBuf,
+}
+
+impl Archive {
+    /// The packages of this architecture (`arm64`), or of the host. Reads the package lists if this was not done yet.
+    pub(crate) fn open(architecture: Option<&str>) -> Result<Archive, Trouble> {
+        if find(&["apt-get"]).is_none() || find(&["dpkg-deb"]).is_none() {
+            return Err(Trouble::Missing {
+                tool: "apt-get with dpkg-deb".into(),
+                why: "this is no Debian".into(),
+            });
+        }
+        let architecture = match architecture {
+            Some(name) => name.to_owned(),
+            None => text(Command::new("dpkg").arg("--print-architecture"))?,
+        };
+        let folder = target().join("apt").join(&architecture);
+        let archive = Archive { architecture, folder };
+        archive.prepare()?;
+        Ok(archive)
+    }
+
+    fn prepare(&self) -> Result<(), Trouble> {
+        for name in ["state/lists/partial", "cache/archives/partial", "log", "packages"] {
+            let path = self.folder.join(name);
+            fs::create_dir_all(&path).map_err(Trouble::file(&path))?;
+        }
+        let status = self.folder.join("status");
+        fs::write(&status, "").map_err(Trouble::file(&status))?;
+        let stamp = self.folder.join("lists-read");
+        if stamp.exists() {
+            return Ok(());
+        }
+        // Some of the host's other sources may lack this architecture: then apt complains about those, but has read the
+        // rest. What counts is whether the download works.
+        capture(self.apt().arg("update"), b"", Duration::from_secs(300))?;
+        fs::write(&stamp, "").map_err(Trouble::file(&stamp))
+    }
+
+    fn apt(&self) -> Command {
+        let mut apt = Command::new("apt-get");
+        let folder = self.folder.display();
+        let options = [
+            format!("Dir::State={folder}/state"),
+            format!("Dir::State::status={folder}/status"),
+            format!("Dir::Cache={folder}/cache"),
+            format!("Dir::Log={folder}/log"),
+            format!("APT::Architecture={}", self.architecture),
+            format!("APT::Architectures={}", self.architecture),
+            "APT::Sandbox::User=".into(),
+            "Acquire::Languages=none".into(),
+            "Acquire::Retries=2".into(),
+            "Acquire::http::Timeout=20".into(),
+        ];
+        for option in options {
+            apt.arg("-o").arg(option);
+        }
+        apt.args(["-q", "-y"]).current_dir(self.folder.join("packages"));
+        apt
+    }
+
+    /// Downloads one package and unpacks it into this folder.
+    pub(crate) fn unpack(&self, package: &str, into: &Path) -> Result<(), Trouble> {
+        let done = capture(
+            self.apt().args(["download", package]),
+            b"",
+            Duration::from_secs(600),
+        )?;
+        if done.status != 0 {
+            return Err(Trouble::Missing {
+                tool: format!("package {package}:{}", self.architecture),
+                why: done
+                    .stderr
+                    .lines()
+                    .last()
+                    .unwrap_or("apt-get says nothing")
+                    .to_owned(),
+            });
+        }
+        fs::create_dir_all(into).map_err(Trouble::file(into))?;
+        text(
+            Command::new("dpkg-deb")
+                .arg("-x")
+                .arg(self.file_of(package)?)
+                .arg(into),
+        )?;
+        Ok(())
+    }
+
+    /// `NAME_VERSION_ARCHITECTURE.deb` among the downloads, the newest if there are several.
+    fn file_of(&self, package: &str) -> Result<PathBuf, Trouble> {
+        let folder = self.folder.join("packages");
+        let start = format!("{package}_");
+        let mut found: Vec<PathBuf> = fs::read_dir(&folder)
+            .map_err(Trouble::file(&folder))?
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| {
+                path.file_name()
+                    .is_some_and(|name| name.to_string_lossy().starts_with(&start))
+            })
+            .collect();
+        found.sort();
+        found.pop().ok_or_else(|| Trouble::Missing {
+            tool: format!("package {package}"),
+            why: format!("apt-get left no file in {}", folder.display()),
+        })
+    }
+}
