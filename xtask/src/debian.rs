@@ -47,9 +47,30 @@ impl Archive {
             return Ok(());
         }
         // Some of the host's other sources may lack this architecture: then apt complains about those, but has read the
-        // rest. What counts is whether the download works.
-        capture(self.apt().arg("update"), b"", Duration::from_secs(300))?;
+        // rest. What counts is whether it has any list of packages now.
+        let done = capture(self.apt().arg("update"), b"", Duration::from_secs(300))?;
+        if !self.has_lists() {
+            return Err(Trouble::Missing {
+                tool: format!("list of Debian's packages for {}", self.architecture),
+                why: done
+                    .stderr
+                    .lines()
+                    .last()
+                    .unwrap_or("apt-get update says nothing")
+                    .to_owned(),
+            });
+        }
         fs::write(&stamp, "").map_err(Trouble::file(&stamp))
+    }
+
+    fn has_lists(&self) -> bool {
+        let entries = fs::read_dir(self.folder.join("state/lists"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        entries
+            .into_iter()
+            .any(|entry| entry.file_name().to_string_lossy().contains("_Packages"))
     }
 
     fn apt(&self) -> Command {
