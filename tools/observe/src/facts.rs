@@ -161,7 +161,7 @@ pub(crate) fn gather(root: &dyn Root, stat: &PidStat, gaps: &mut Vec<Gap>) -> Fa
         pid,
         name: printable(&stat.comm),
         path: exe.as_deref().map(printable),
-        code_type: code_type(root, pid),
+        code_type: code_type(root, pid).or_else(|| platform(root, pid, auxv.as_ref()?)),
         parent: stat.ppid,
         parent_name: root
             .parse::<Comm>(&format!("{}/comm", stat.ppid))
@@ -212,6 +212,24 @@ fn code_type(root: &dyn Root, pid: i32) -> Option<String> {
         183 => "ARM64".into(),
         243 => "RISC-V".into(),
         other => format!("ELF machine {other}"),
+    })
+}
+
+/// On a machine that does not let us read through `exe`: the word that AT_PLATFORM points to, on the stack's top page, which is
+/// there in any case. (On the host `exe` can be read by whoever may read `mem`.)
+fn platform(root: &dyn Root, pid: i32, auxv: &Auxv) -> Option<String> {
+    if root.is_this_host() || !root.is_live() {
+        return None;
+    }
+    let mut word = [0; 16];
+    let read = root
+        .read_at(&format!("{pid}/mem"), auxv.get(at::PLATFORM)?, &mut word)
+        .ok()?;
+    let end = word[..read].iter().position(|&b| b == 0)?;
+    Some(match &word[..end] {
+        b"aarch64" => "ARM64".into(),
+        b"x86_64" => "X86-64".into(),
+        other => printable(other),
     })
 }
 

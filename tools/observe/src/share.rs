@@ -1,7 +1,8 @@
 //! Who else sees a region ([`ShareMode`]): the decision table of reference/live.md section 3, first match wins.
 
 use crate::region::Mapping;
-use procfs::Kib;
+use procfs::{Device, Kib, MapsLine};
+use std::collections::HashMap;
 
 /// The SM column. The letters are Apple's, `DEV` is ours; the meanings are Linux's.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -41,16 +42,15 @@ impl ShareMode {
     }
 }
 
-/// The share mode of `mappings[index]`; `None` if its counters were not read. `has_zero_pages` is asked only for private
+/// The share mode of a mapping; `None` if its counters were not read. `has_zero_pages` is asked only for private
 /// memory of which nothing is resident: does `pagemap` show pages nevertheless (shared zeros)?
 pub(crate) fn share_mode(
-    mappings: &[Mapping],
-    index: usize,
+    this: &Mapping,
+    aliases: &Aliases,
     has_zero_pages: impl FnOnce() -> bool,
 ) -> Option<ShareMode> {
-    let this = &mappings[index];
     let counts = this.counts();
-    let resident = counts.rss?.0 + hugetlb(this).0;
+    let resident = counts.rss?.0.saturating_add(hugetlb(this).0);
     let is_anonymous = this.is_private_anonymous();
     let is_device = [b"pf", b"io", b"mm"]
         .iter()
@@ -69,13 +69,12 @@ pub(crate) fn share_mode(
     }
     if this.map.perms.shared {
         return Some(shared_mode(
-            mappings,
-            index,
+            aliases.count(&this.map),
             resident,
             counts.pss.unwrap_or_default().0,
         ));
     }
-    let others = counts.shared_clean.unwrap_or_default().0 + counts.shared_dirty.unwrap_or_default().0;
+    let others = counts.shared_clean.unwrap_or_default().0 | counts.shared_dirty.unwrap_or_default().0;
     let is_merged = counts.ksm.is_some_and(|k| k > Kib::ZERO);
     Some(if !is_anonymous || others > 0 || is_merged {
         ShareMode::Cow
@@ -94,19 +93,49 @@ pub(crate) fn hugetlb(mapping: &Mapping) -> Kib {
         .saturating_add(counts.private_hugetlb.unwrap_or_default().0))
 }
 
+/// Where each file is mapped MAP_SHARED by this process, to count its own mappings of a range in O(log n).
+#[derive(Debug, Default)]
+pub(crate) struct Aliases(HashMap<(Device, u64), Ranges>);
+
+/// The ranges of one file: first offsets and end offsets, each sorted.
+#[derive(Debug, Default)]
+struct Ranges {
+    starts: Vec<u64>,
+    ends: Vec<u64>,
+}
+
+impl Aliases {
+    pub(crate) fn of(mappings: &[Mapping]) -> Self {
+        let mut files: HashMap<(Device, u64), Ranges> = HashMap::new();
+        for map in mappings.iter().map(|m| &m.map).filter(|map| map.perms.shared) {
+            let ranges = files.entry((map.device, map.inode)).or_default();
+            ranges.starts.push(map.offset);
+            ranges.ends.push(map.offset.saturating_add(map.len()));
+        }
+        for ranges in files.values_mut() {
+            ranges.starts.sort_unstable();
+            ranges.ends.sort_unstable();
+        }
+        Self(files)
+    }
+
+    /// How many of the process's mappings overlap this one's range of the file, itself included.
+    fn count(&self, map: &MapsLine) -> u64 {
+        let Some(Ranges { starts, ends }) = self.0.get(&(map.device, map.inode)) else {
+            return 1;
+        };
+        let end = map.offset.saturating_add(map.len());
+        // Those that begin before its end, less those that end before its start.
+        let begun = starts.partition_point(|&start| start < end);
+        let ended = ends.partition_point(|&other| other <= map.offset);
+        begun.saturating_sub(ended).max(1) as u64
+    }
+}
+
 /// Among MAP_SHARED: does this process map the same range more than once, and are there more mappers than that?
-fn shared_mode(mappings: &[Mapping], index: usize, resident: u64, pss: u64) -> ShareMode {
-    let this = &mappings[index].map;
-    let overlaps = |m: &&Mapping| {
-        let other = &m.map;
-        other.inode == this.inode
-            && other.device == this.device
-            && other.offset < this.offset.saturating_add(this.len())
-            && this.offset < other.offset.saturating_add(other.len())
-    };
-    let own = mappings.iter().filter(overlaps).count() as u64;
+fn shared_mode(own: u64, resident: u64, pss: u64) -> ShareMode {
     // Rss/Pss is the mean number of mappers; an eighth more than our own is clearly more.
-    let has_others = resident * 8 > pss * own * 9;
+    let has_others = u128::from(resident) * 8 > u128::from(pss) * u128::from(own) * 9;
     match (own > 1, has_others) {
         (true, true) => ShareMode::SharedAlias,
         (true, false) => ShareMode::Alias,
@@ -139,7 +168,9 @@ mod tests {
     const SHARED: &str = "1000-5000 rw-s 00000000 00:01 7 /memfd:x (deleted)\n";
 
     fn alone(mapping: Mapping, zeros: bool) -> &'static str {
-        share_mode(&[mapping], 0, || zeros).unwrap().letters()
+        share_mode(&mapping, &Aliases::default(), || zeros)
+            .unwrap()
+            .letters()
     }
 
     #[test]
@@ -174,13 +205,21 @@ mod tests {
             let again = SHARED.replace("1000-5000", "9000-d000");
             [mapping(SHARED, set, &[]), mapping(&again, set, &[])]
         };
-        assert_eq!(share_mode(&two(12, 6), 0, || false), Some(ShareMode::Alias));
-        assert_eq!(share_mode(&two(12, 3), 1, || false), Some(ShareMode::SharedAlias));
+        let mode = |both: [Mapping; 2], i: usize| share_mode(&both[i], &Aliases::of(&both), || false);
+        assert_eq!(mode(two(12, 6), 0), Some(ShareMode::Alias));
+        assert_eq!(mode(two(12, 3), 1), Some(ShareMode::SharedAlias));
+        // Two parts of one file do not overlap: each is seen once.
+        let mut parts = two(12, 12);
+        parts[1].map.offset = 0x4000;
+        assert_eq!(mode(parts, 0), Some(ShareMode::Shared));
     }
 
     #[test]
     fn without_counters_it_is_unknown() {
         let map = parse_maps(ANON.as_bytes()).unwrap().remove(0);
-        assert_eq!(share_mode(&[Mapping { map, entry: None }], 0, || true), None);
+        assert_eq!(
+            share_mode(&Mapping { map, entry: None }, &Aliases::default(), || true),
+            None
+        );
     }
 }

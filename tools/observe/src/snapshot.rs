@@ -5,7 +5,7 @@ use crate::facts::{gather, is_still, page_bytes_of, recognise};
 use crate::measure::{figures, footprint};
 use crate::page::has_present_page;
 use crate::region::{Mapping, coalesce, printable};
-use crate::share::share_mode;
+use crate::share::{Aliases, share_mode};
 use crate::{Facts, Footprint, MaxPerms, ObserveError, Peak, Region, Totals};
 use procfs::{Addr, MapsReader, Root, RootError, SmapsReader, Statm};
 use std::io::BufReader;
@@ -165,12 +165,13 @@ fn read_maps(root: &dyn Root, pid: i32) -> Result<Vec<Mapping>, RootError> {
 
 fn regions(root: &dyn Root, pid: i32, mappings: &[Mapping], page_bytes: Option<u64>) -> Vec<Region> {
     let verdicts = classify(mappings);
+    let aliases = Aliases::of(mappings);
     let build = |(index, verdict): (usize, &Verdict)| {
         let has_zero_pages = || {
             let map = &mappings[index].map;
             page_bytes.is_some_and(|bytes| has_present_page(root, pid, map.start, map.len(), bytes))
         };
-        let share = share_mode(mappings, index, has_zero_pages);
+        let share = share_mode(&mappings[index], &aliases, has_zero_pages);
         region(
             &mappings[index],
             verdict,

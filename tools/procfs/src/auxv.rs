@@ -18,6 +18,8 @@ pub mod at {
     pub const BASE: u64 = 7;
     /// Entry point of the program.
     pub const ENTRY: u64 = 9;
+    /// Address of the platform's name, such as `aarch64`.
+    pub const PLATFORM: u64 = 15;
     /// Clock ticks a second.
     pub const CLKTCK: u64 = 17;
     /// Address of the vDSO's ELF header.

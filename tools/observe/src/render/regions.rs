@@ -175,20 +175,30 @@ fn detail(region: &Region, options: &Options) -> String {
     detail
 }
 
-/// A path in at most `room` characters: the middle goes, for its ends tell the most.
+/// A path in at most `room` characters. Whole folders go from its middle, for its ends tell the most; what has no
+/// folders to give loses its own middle.
 fn shorten(text: &str, room: usize) -> String {
-    let chars: Vec<char> = text.chars().collect();
-    if chars.len() <= room {
+    let length = text.chars().count();
+    if length <= room {
         return text.into();
     }
+    let slashes: Vec<usize> = text.match_indices('/').map(|(at, _)| at).collect();
+    // The first folder, dots, and as many of the last names as fit.
+    if let [0, second, rest @ ..] = slashes.as_slice() {
+        let head = &text[..=*second];
+        let fits = |tail: &&str| head.chars().count() + 3 + tail.chars().count() <= room;
+        if let Some(tail) = rest.iter().map(|&at| &text[at..]).find(fits) {
+            return format!("{head}...{tail}");
+        }
+    }
     let kept = room.saturating_sub(3);
-    // The file's name matters more than the first folders.
+    // The end of a name matters more than its beginning.
+    let chars: Vec<char> = text.chars().collect();
     let head = kept / 3;
-    let tail = chars.len() - (kept - head);
     chars[..head]
         .iter()
         .chain(&['.', '.', '.'])
-        .chain(&chars[tail..])
+        .chain(&chars[length - (kept - head)..])
         .collect()
 }
 
@@ -201,7 +211,13 @@ mod tests {
         assert_eq!(shorten("/usr/lib/libc.so.6", 18), "/usr/lib/libc.so.6");
         assert_eq!(
             shorten("/usr/lib/x86_64-linux-gnu/libc.so.6", 20),
-            "/usr/...nu/libc.so.6"
+            "/usr/.../libc.so.6"
+        );
+        assert_eq!(shorten("/usr/lib/gnu/libc.so.6", 21), "/usr/.../libc.so.6");
+        assert_eq!(shorten("/usr/lib/gnu/libc.so.6", 12), "/us...c.so.6");
+        assert_eq!(
+            shorten("/memfd:a-long-name (deleted)", 20),
+            "/memf...me (deleted)"
         );
         assert_eq!(shorten("/a/b", 3), "...");
     }
