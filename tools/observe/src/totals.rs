@@ -138,3 +138,74 @@ impl Totals {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::region::coalesce;
+    use procfs::{Addr, Counts};
+    use proptest::prelude::*;
+
+    /// Regions one after the other, with holes here and there, of few kinds and protections so that many can be joined.
+    fn regions() -> impl Strategy<Value = Vec<Region>> {
+        let one = (
+            0..3_usize,
+            0..2_u64,
+            1..9_u64,
+            any::<bool>(),
+            0..99_u64,
+            prop::option::weighted(0.95, 0..99_u64),
+        );
+        prop::collection::vec(one, 0..40).prop_map(|all| {
+            let mut at = 0x1000;
+            let build =
+                |(kind, hole, pages, write, resident, dirty): (usize, u64, u64, bool, u64, Option<u64>)| {
+                    let start = at + hole * 0x4000;
+                    at = start + pages * 0x4000;
+                    Region {
+                        start: Addr(start),
+                        end: Addr(at),
+                        kind: [Kind::Text, Kind::VmAllocate, Kind::VmReserved][kind],
+                        is_guess: false,
+                        perms: Perms {
+                            read: true,
+                            write,
+                            exec: false,
+                            shared: false,
+                        },
+                        max: None,
+                        share: None,
+                        resident: Some(Kib(resident)),
+                        dirty: dirty.map(Kib),
+                        swap: Some(Kib(1)),
+                        volatile: Some(Kib::ZERO),
+                        counts: Counts::zero(),
+                        page_size: None,
+                        offset: 0,
+                        flags: String::new(),
+                        detail: String::new(),
+                        count: 1,
+                    }
+                };
+            all.into_iter().map(build).collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn joining_regions_changes_no_sum(regions in regions()) {
+            prop_assert_eq!(Totals::of(&coalesce(&regions)), Totals::of(&regions));
+        }
+
+        #[test]
+        fn rows_sum_to_the_total_and_unknown_stays_unknown(regions in regions()) {
+            let totals = Totals::of(&regions);
+            let rows: Vec<TypeRow> = totals.by_kind.values().map(|(_, row)| *row).collect();
+            prop_assert_eq!(rows.iter().map(|r| r.virtual_bytes).sum::<u64>(), totals.all.virtual_bytes);
+            prop_assert_eq!(rows.iter().map(|r| r.count).sum::<usize>(), regions.len());
+            let resident = rows.iter().map(|r| r.resident.unwrap().0).sum();
+            prop_assert_eq!(totals.all.resident, Some(Kib(resident)));
+            prop_assert_eq!(totals.all.dirty.is_none(), regions.iter().any(|r| r.dirty.is_none()));
+        }
+    }
+}
