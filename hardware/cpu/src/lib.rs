@@ -1,1 +1,3 @@
 //! The A64 processor: decoder and interpreter.
+
+pub mod simd;

@@ -1,0 +1,249 @@
+//! Floating-point arithmetic on lanes with two or three operands, scalars among them: "floating-point data-processing
+//! (2 source)" and "(3 source)", three same, scalar three same, pairwise and by element.
+
+use arch::Regs;
+
+use super::SimdInsn;
+use super::fp::arith::{abs, add, div, mul, mul_add, mulx, neg, recip_step, rsqrt_step, sub};
+use super::fp::compare::{eq, ge, gt, max, max_num, min, min_num};
+use super::fp::{Double, Env, Format, Single};
+use super::lanes::{Size, Source, Span, V, bit, field};
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Op {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    NegatedMul,
+    ExtendedMul,
+    Max,
+    Min,
+    MaxNumber,
+    MinNumber,
+    AbsoluteDifference,
+    RecipStep,
+    RsqrtStep,
+    Equal,
+    GreaterOrEqual,
+    Greater,
+    AbsoluteGreaterOrEqual,
+    AbsoluteGreater,
+    /// `ra + rn * rm`.
+    MulAdd,
+    /// `ra - rn * rm`.
+    MulSub,
+    /// `-ra - rn * rm`.
+    NegatedMulAdd,
+    /// `-ra + rn * rm`.
+    NegatedMulSub,
+}
+
+/// The number format and how many lanes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Shape {
+    S1,
+    S2,
+    S4,
+    D1,
+    D2,
+}
+
+impl Shape {
+    /// From `double` and the span of a vector; one D lane in 64 bits is reserved.
+    pub(super) fn vector(double: bool, word: u32) -> Option<Self> {
+        match (double, Span::vector(word)) {
+            (false, Span::FULL) => Some(Self::S4),
+            (false, _) => Some(Self::S2),
+            (true, Span::FULL) => Some(Self::D2),
+            (true, _) => None,
+        }
+    }
+
+    pub(super) fn scalar(double: bool) -> Self {
+        if double { Self::D1 } else { Self::S1 }
+    }
+
+    pub(super) fn is_double(self) -> bool {
+        matches!(self, Self::D1 | Self::D2)
+    }
+
+    pub(super) fn lanes(self) -> u32 {
+        match self {
+            Self::S1 | Self::D1 => 1,
+            Self::S2 | Self::D2 => 2,
+            Self::S4 => 4,
+        }
+    }
+
+    pub(super) fn size(self) -> Size {
+        if self.is_double() { Size::D } else { Size::S }
+    }
+
+    pub(super) fn span(self) -> Span {
+        match self {
+            Self::S1 => Span::scalar(Size::S),
+            Self::D1 | Self::S2 => Span::HALF,
+            Self::S4 | Self::D2 => Span::FULL,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Insn {
+    pub(super) op: Op,
+    pub(super) shape: Shape,
+    pub(super) source: Source,
+    pub(super) rd: V,
+    pub(super) rn: V,
+    pub(super) rm: V,
+    pub(super) ra: V,
+}
+
+/// The floating-point half of three same: opcode 11xxx. The key is U, size<1>, opcode<2:0>; the flag says whether the
+/// scalar form exists.
+#[rustfmt::skip]
+fn three_same(word: u32) -> Option<(Op, Source, bool)> {
+    use Source::{Lanes, Pairs};
+    Some(match (bit(word, 29), bit(word, 23), field(word, 11, 3)) {
+        (false, false, 0b000) => (Op::MaxNumber, Lanes, false),
+        (false, false, 0b001) => (Op::MulAdd, Lanes, false),
+        (false, false, 0b010) => (Op::Add, Lanes, false),
+        (false, false, 0b011) => (Op::ExtendedMul, Lanes, true),
+        (false, false, 0b100) => (Op::Equal, Lanes, true),
+        (false, false, 0b110) => (Op::Max, Lanes, false),
+        (false, false, 0b111) => (Op::RecipStep, Lanes, true),
+        (false, true, 0b000) => (Op::MinNumber, Lanes, false),
+        (false, true, 0b001) => (Op::MulSub, Lanes, false),
+        (false, true, 0b010) => (Op::Sub, Lanes, false),
+        (false, true, 0b110) => (Op::Min, Lanes, false),
+        (false, true, 0b111) => (Op::RsqrtStep, Lanes, true),
+        (true, false, 0b000) => (Op::MaxNumber, Pairs, false),
+        (true, false, 0b010) => (Op::Add, Pairs, false),
+        (true, false, 0b011) => (Op::Mul, Lanes, false),
+        (true, false, 0b100) => (Op::GreaterOrEqual, Lanes, true),
+        (true, false, 0b101) => (Op::AbsoluteGreaterOrEqual, Lanes, true),
+        (true, false, 0b110) => (Op::Max, Pairs, false),
+        (true, false, 0b111) => (Op::Div, Lanes, false),
+        (true, true, 0b000) => (Op::MinNumber, Pairs, false),
+        (true, true, 0b010) => (Op::AbsoluteDifference, Lanes, true),
+        (true, true, 0b100) => (Op::Greater, Lanes, true),
+        (true, true, 0b101) => (Op::AbsoluteGreater, Lanes, true),
+        (true, true, 0b110) => (Op::Min, Pairs, false),
+        _ => return None,
+    })
+}
+
+pub(super) fn decode_three_same(word: u32, scalar: bool) -> Option<SimdInsn> {
+    let (op, source, has_scalar) = three_same(word)?;
+    let double = bit(word, 22);
+    let shape = if scalar {
+        has_scalar.then(|| Shape::scalar(double))?
+    } else {
+        Shape::vector(double, word)?
+    };
+    Some(insn(word, op, shape, source, V::rd(word)))
+}
+
+/// An instruction with Rd, Rn and Rm in the usual places.
+pub(super) fn insn(word: u32, op: Op, shape: Shape, source: Source, ra: V) -> SimdInsn {
+    SimdInsn::FloatLanes(Insn {
+        op,
+        shape,
+        source,
+        rd: V::rd(word),
+        rn: V::rn(word),
+        rm: V::rm(word),
+        ra,
+    })
+}
+
+impl Insn {
+    #[inline]
+    pub(super) fn execute(self, regs: &mut Regs) {
+        let mut env = Env::of(regs);
+        let (n, m, c) = (self.rn.get(regs), self.rm.get(regs), self.ra.get(regs));
+        let (a, b) = self.source.operands(self.shape.size(), self.shape.span(), n, m);
+        let result = if self.shape.is_double() {
+            self.op.run::<Double>(self.shape.lanes(), a, b, c, &mut env)
+        } else {
+            self.op.run::<Single>(self.shape.lanes(), a, b, c, &mut env)
+        };
+        self.rd.set(regs, result);
+        env.commit(regs);
+    }
+}
+
+impl Op {
+    #[inline]
+    #[rustfmt::skip]
+    fn run<F: Format>(self, lanes: u32, a: u128, b: u128, c: u128, env: &mut Env) -> u128 {
+        match self {
+            Self::Add => map::<F>(lanes, a, b, |x, y| add::<F>(x, y, env)),
+            Self::Sub => map::<F>(lanes, a, b, |x, y| sub::<F>(x, y, env)),
+            Self::Mul => map::<F>(lanes, a, b, |x, y| mul::<F>(x, y, env)),
+            Self::Div => map::<F>(lanes, a, b, |x, y| div::<F>(x, y, env)),
+            Self::NegatedMul => map::<F>(lanes, a, b, |x, y| neg::<F>(mul::<F>(x, y, env))),
+            Self::ExtendedMul => map::<F>(lanes, a, b, |x, y| mulx::<F>(x, y, env)),
+            Self::Max => map::<F>(lanes, a, b, |x, y| max::<F>(x, y, env)),
+            Self::Min => map::<F>(lanes, a, b, |x, y| min::<F>(x, y, env)),
+            Self::MaxNumber => map::<F>(lanes, a, b, |x, y| max_num::<F>(x, y, env)),
+            Self::MinNumber => map::<F>(lanes, a, b, |x, y| min_num::<F>(x, y, env)),
+            Self::AbsoluteDifference => map::<F>(lanes, a, b, |x, y| abs::<F>(sub::<F>(x, y, env))),
+            Self::RecipStep => map::<F>(lanes, a, b, |x, y| recip_step::<F>(x, y, env)),
+            Self::RsqrtStep => map::<F>(lanes, a, b, |x, y| rsqrt_step::<F>(x, y, env)),
+            Self::Equal => map::<F>(lanes, a, b, |x, y| ones::<F>(eq::<F>(x, y, env))),
+            Self::GreaterOrEqual => map::<F>(lanes, a, b, |x, y| ones::<F>(ge::<F>(x, y, env))),
+            Self::Greater => map::<F>(lanes, a, b, |x, y| ones::<F>(gt::<F>(x, y, env))),
+            Self::AbsoluteGreaterOrEqual => {
+                map::<F>(lanes, a, b, |x, y| ones::<F>(ge::<F>(abs::<F>(x), abs::<F>(y), env)))
+            }
+            Self::AbsoluteGreater => {
+                map::<F>(lanes, a, b, |x, y| ones::<F>(gt::<F>(abs::<F>(x), abs::<F>(y), env)))
+            }
+            Self::MulAdd => map3::<F>(lanes, a, b, c, |x, y, z| mul_add::<F>(z, x, y, env)),
+            Self::MulSub => map3::<F>(lanes, a, b, c, |x, y, z| mul_add::<F>(z, neg::<F>(x), y, env)),
+            Self::NegatedMulAdd => {
+                map3::<F>(lanes, a, b, c, |x, y, z| mul_add::<F>(neg::<F>(z), neg::<F>(x), y, env))
+            }
+            Self::NegatedMulSub => map3::<F>(lanes, a, b, c, |x, y, z| mul_add::<F>(neg::<F>(z), x, y, env)),
+        }
+    }
+}
+
+/// A comparison's result: all ones if it holds.
+pub(super) fn ones<F: Format>(holds: bool) -> u64 {
+    if holds { F::MASK } else { 0 }
+}
+
+/// Lane `index` of a register of numbers.
+#[inline(always)]
+pub(super) fn lane<F: Format>(value: u128, index: u32) -> u64 {
+    (value >> (index * F::BITS & 127)) as u64 & F::MASK
+}
+
+/// The lanes' results; what is above them is zero.
+#[inline(always)]
+fn map<F: Format>(lanes: u32, a: u128, b: u128, mut f: impl FnMut(u64, u64) -> u64) -> u128 {
+    map3::<F>(lanes, a, b, 0, |x, y, _| f(x, y))
+}
+
+/// One lane's result is the register's: written out, so that scalars do no 128-bit shifts.
+#[inline(always)]
+pub(super) fn map3<F: Format>(
+    lanes: u32,
+    a: u128,
+    b: u128,
+    c: u128,
+    mut f: impl FnMut(u64, u64, u64) -> u64,
+) -> u128 {
+    if lanes == 1 {
+        return u128::from(f(a as u64 & F::MASK, b as u64 & F::MASK, c as u64 & F::MASK));
+    }
+    let mut result = 0;
+    for index in 0..lanes {
+        let value = f(lane::<F>(a, index), lane::<F>(b, index), lane::<F>(c, index));
+        result |= u128::from(value) << (index * F::BITS & 127);
+    }
+    result
+}

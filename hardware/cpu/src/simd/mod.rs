@@ -1,0 +1,157 @@
+//! Scalar floating point and Advanced SIMD, register to register: decoder and executor.
+//!
+//! [`decode`] takes any word of the class "Data Processing -- Scalar Floating-Point and Advanced SIMD" (Arm ARM
+//! C4.1.96; bits 28:25 are x111) and gives a [`SimdInsn`] with every field resolved; [`execute`] runs it. Nothing here
+//! touches memory, and nothing can fault. One file holds one class of the manual's encoding tables, with its decoder,
+//! its table and its executor side by side; scalar and vector forms of one operation share a line, since a scalar is a
+//! vector of one lane. Floating-point arithmetic proper is in [`fp`].
+//!
+//! Implemented: all of Armv8.0-A. What a later extension allocates is [`SimdDecoded::NotImplemented`] (see
+//! [`later`]); what nothing allocates is [`SimdDecoded::Unallocated`]. Both are undefined instructions to a guest.
+
+mod across;
+mod by_element;
+mod copy;
+mod float_compare;
+mod float_convert;
+mod float_lanes;
+mod float_scalar;
+mod float_unary;
+mod fp;
+mod immediate;
+mod lanes;
+mod later;
+mod permute;
+mod shift;
+mod shift_immediate;
+mod three_different;
+mod three_same;
+mod two_register;
+
+use arch::Regs;
+
+/// What a word of this class is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum SimdDecoded {
+    /// An instruction of Armv8.0-A.
+    Insn(SimdInsn),
+    /// No version of the architecture gives the word a meaning.
+    Unallocated,
+    /// An extension that this processor does not have gives the word a meaning.
+    NotImplemented,
+}
+
+/// A decoded instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum SimdInsn {
+    Across(across::Insn),
+    Copy(copy::Insn),
+    FloatCompare(float_compare::Insn),
+    FloatConvert(float_convert::Insn),
+    FloatLanes(float_lanes::Insn),
+    FloatUnary(float_unary::Insn),
+    Immediate(immediate::Insn),
+    Permute(permute::Insn),
+    ShiftImmediate(shift_immediate::Insn),
+    ThreeDifferent(three_different::Insn),
+    ThreeSame(three_same::Insn),
+    TwoRegister(two_register::Insn),
+}
+
+const _: () = assert!(size_of::<SimdInsn>() <= 12);
+
+/// A class of the encoding table: which words are in it, and its decoder.
+struct Row {
+    mask: u32,
+    value: u32,
+    decode: fn(u32) -> Option<SimdInsn>,
+}
+
+/// Arm ARM C4.1.96, in the manual's order. A word belongs to the first row that matches.
+#[rustfmt::skip]
+const CLASSES: &[Row] = &[
+    // Advanced SIMD scalar.
+    Row { mask: 0xdfe0_8400, value: 0x5e00_0400, decode: copy::decode_scalar },
+    Row { mask: 0xdf3e_0c00, value: 0x5e20_0800, decode: two_register::decode_scalar },
+    Row { mask: 0xdf3e_0c00, value: 0x5e30_0800, decode: across::decode_pairwise },
+    Row { mask: 0xdf20_0c00, value: 0x5e20_0000, decode: three_different::decode_scalar },
+    Row { mask: 0xdf20_0400, value: 0x5e20_0400, decode: three_same::decode_scalar },
+    Row { mask: 0xdf80_0400, value: 0x5f00_0400, decode: shift_immediate::decode_scalar },
+    Row { mask: 0xdf00_0400, value: 0x5f00_0000, decode: by_element::decode_scalar },
+    // Advanced SIMD vector.
+    Row { mask: 0xbfe0_8c00, value: 0x0e00_0000, decode: permute::decode_table },
+    Row { mask: 0xbf20_8c00, value: 0x0e00_0800, decode: permute::decode_interleave },
+    Row { mask: 0xbfe0_8400, value: 0x2e00_0000, decode: permute::decode_extract },
+    Row { mask: 0x9fe0_8400, value: 0x0e00_0400, decode: copy::decode_vector },
+    Row { mask: 0x9f3e_0c00, value: 0x0e20_0800, decode: two_register::decode_vector },
+    Row { mask: 0x9f3e_0c00, value: 0x0e30_0800, decode: across::decode_vector },
+    Row { mask: 0x9f20_0c00, value: 0x0e20_0000, decode: three_different::decode_vector },
+    Row { mask: 0x9f20_0400, value: 0x0e20_0400, decode: three_same::decode_vector },
+    Row { mask: 0x9ff8_0400, value: 0x0f00_0400, decode: immediate::decode },
+    Row { mask: 0x9f80_0400, value: 0x0f00_0400, decode: shift_immediate::decode_vector },
+    Row { mask: 0x9f00_0400, value: 0x0f00_0000, decode: by_element::decode_vector },
+    // Scalar floating point.
+    Row { mask: 0x7f20_0000, value: 0x1e00_0000, decode: float_convert::decode_fixed },
+    Row { mask: 0x7f20_fc00, value: 0x1e20_0000, decode: float_convert::decode_integer },
+    Row { mask: 0xff20_7c00, value: 0x1e20_4000, decode: float_scalar::decode_one_source },
+    Row { mask: 0xff20_3c00, value: 0x1e20_2000, decode: float_compare::decode_compare },
+    Row { mask: 0xff20_1fe0, value: 0x1e20_1000, decode: immediate::decode_scalar },
+    Row { mask: 0xff20_0c00, value: 0x1e20_0400, decode: float_compare::decode_conditional },
+    Row { mask: 0xff20_0c00, value: 0x1e20_0800, decode: float_scalar::decode_two_source },
+    Row { mask: 0xff20_0c00, value: 0x1e20_0c00, decode: float_compare::decode_select },
+    Row { mask: 0xff00_0000, value: 0x1f00_0000, decode: float_scalar::decode_three_source },
+];
+
+/// Decodes a word whose bits 28:25 are x111.
+pub(crate) fn decode(word: u32) -> SimdDecoded {
+    let row = CLASSES.iter().find(|row| word & row.mask == row.value);
+    match row.and_then(|row| (row.decode)(word)) {
+        Some(insn) => SimdDecoded::Insn(insn),
+        None if later::is_allocated(word) => SimdDecoded::NotImplemented,
+        None => SimdDecoded::Unallocated,
+    }
+}
+
+/// Runs one instruction. The program counter is the caller's.
+#[inline]
+pub(crate) fn execute(insn: SimdInsn, regs: &mut Regs) {
+    match insn {
+        SimdInsn::Across(insn) => insn.execute(regs),
+        SimdInsn::Copy(insn) => insn.execute(regs),
+        SimdInsn::FloatCompare(insn) => insn.execute(regs),
+        SimdInsn::FloatConvert(insn) => insn.execute(regs),
+        SimdInsn::FloatLanes(insn) => insn.execute(regs),
+        SimdInsn::FloatUnary(insn) => insn.execute(regs),
+        SimdInsn::Immediate(insn) => insn.execute(regs),
+        SimdInsn::Permute(insn) => insn.execute(regs),
+        SimdInsn::ShiftImmediate(insn) => insn.execute(regs),
+        SimdInsn::ThreeDifferent(insn) => insn.execute(regs),
+        SimdInsn::ThreeSame(insn) => insn.execute(regs),
+        SimdInsn::TwoRegister(insn) => insn.execute(regs),
+    }
+}
+
+/// What [`step`] found.
+#[doc(hidden)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stepped {
+    /// An instruction, which was run.
+    Done,
+    /// See [`SimdDecoded::Unallocated`].
+    Unallocated,
+    /// See [`SimdDecoded::NotImplemented`].
+    NotImplemented,
+}
+
+/// Decodes and runs one word of this class: for the lockstep test, which is outside the crate.
+#[doc(hidden)]
+pub fn step(word: u32, regs: &mut Regs) -> Stepped {
+    match decode(word) {
+        SimdDecoded::Insn(insn) => {
+            execute(insn, regs);
+            Stepped::Done
+        }
+        SimdDecoded::Unallocated => Stepped::Unallocated,
+        SimdDecoded::NotImplemented => Stepped::NotImplemented,
+    }
+}
