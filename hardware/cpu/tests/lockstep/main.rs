@@ -1,0 +1,142 @@
+//! Lockstep with an independent engine: random instructions run under qemu-aarch64 and here, from the same state, and
+//! the whole state must come out the same.
+//!
+//! A batch of words becomes one static ELF file ([`guest`]), so that one start of the emulator serves thousands of
+//! words. Words come from the shapes of the encoding tables ([`shapes`]), registers from a seeded generator that likes
+//! edge values ([`random`]). The default run is short; for a long one, and to repeat a failure:
+//!
+//! ```text
+//! LOCKSTEP_SEED=7 LOCKSTEP_BATCHES=1000 cargo test -p cpu --test lockstep -- --nocapture
+//! ```
+//!
+//! `LOCKSTEP_CLASS=name` keeps only the classes whose name contains it; `LOCKSTEP_SHOW=n` prints up to n differences.
+
+mod asm;
+mod guest;
+mod random;
+mod shapes;
+
+use arch::{Flags, Regs};
+use cpu::simd::Stepped;
+use guest::{Outcome, State};
+use random::Random;
+use shapes::{CLASSES, Class};
+
+/// Words in one run of the emulator.
+const BATCH: usize = 4000;
+
+/// A number from the environment.
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().map_or(default, |text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name}={text} is not a number"))
+    })
+}
+
+/// One word and the state that it starts from.
+struct Case {
+    class: &'static Class,
+    word: u32,
+    before: State,
+}
+
+impl Case {
+    fn new(class: &'static Class, random: &mut Random) -> Self {
+        let word = class.word(random);
+        Self {
+            class,
+            word,
+            before: random.state(),
+        }
+    }
+}
+
+fn classes() -> Vec<&'static Class> {
+    let wanted = std::env::var("LOCKSTEP_CLASS").unwrap_or_default();
+    CLASSES
+        .iter()
+        .filter(|class| class.name.contains(&wanted))
+        .collect()
+}
+
+/// Runs a word here.
+fn run(case: &Case) -> (Stepped, State) {
+    let mut regs = Regs::default();
+    (regs.fpcr, regs.fpsr, regs.v) = (case.before.fpcr, case.before.fpsr, case.before.v);
+    regs.flags = Flags::from_bits(case.before.nzcv);
+    for (number, value) in case.before.x.into_iter().enumerate() {
+        regs.set_x(number, value);
+    }
+    let stepped = cpu::simd::step(case.word, &mut regs);
+    let mut after = case.before.clone();
+    (after.fpcr, after.fpsr, after.nzcv, after.v) = (regs.fpcr, regs.fpsr, regs.flags.bits(), regs.v);
+    for (number, value) in after.x.iter_mut().enumerate() {
+        *value = regs.x(number);
+    }
+    (stepped, after)
+}
+
+/// One line for a difference, or nothing.
+fn difference(case: &Case, outcome: &Outcome, after: &State) -> Option<String> {
+    let (stepped, ours) = run(case);
+    let what = match (outcome, stepped) {
+        (Outcome::Undefined, Stepped::Done) => "undefined there, an instruction here".to_owned(),
+        (Outcome::Undefined, _) => return None,
+        // The reference processor has the cryptography extension.
+        (Outcome::Ran, Stepped::NotImplemented) if case.class.is_optional(case.word) => return None,
+        (Outcome::Ran, Stepped::Done) => ours.difference(after)?,
+        (Outcome::Ran, other) => format!("an instruction there, {other:?} here"),
+        (other, _) => format!("{other:?} there"),
+    };
+    let [d, n, m, a] = [0, 5, 16, 10].map(|at| (case.word >> at & 31) as usize);
+    let v = &case.before.v;
+    Some(format!(
+        "{:08x} {}: {what}; before v{d}={:032x} v{n}={:032x} v{m}={:032x} v{a}={:032x} fpcr={:08x} fpsr={:08x} nzcv={:x}",
+        case.word,
+        case.class.name,
+        v[d],
+        v[n],
+        v[m],
+        v[a],
+        case.before.fpcr,
+        case.before.fpsr,
+        case.before.nzcv >> 28
+    ))
+}
+
+#[test]
+fn words_do_the_same_under_qemu() {
+    let Some(qemu) = guest::find_qemu() else {
+        eprintln!("skipped: qemu-aarch64 not found");
+        return;
+    };
+    let (seed, batches) = (setting("LOCKSTEP_SEED", 1), setting("LOCKSTEP_BATCHES", 12));
+    let show = setting("LOCKSTEP_SHOW", 1) as usize;
+    let classes = classes();
+    assert!(!classes.is_empty(), "LOCKSTEP_CLASS names no class");
+    let (mut found, mut ran) = (0, 0);
+    for batch in 0..batches {
+        let mut random = Random::new(seed + batch);
+        let cases: Vec<Case> = (0..BATCH)
+            .map(|at| Case::new(classes[at % classes.len()], &mut random))
+            .collect();
+        let inputs = cases.iter().map(|case| (case.word, &case.before));
+        let results = guest::run(&qemu, inputs);
+        assert_eq!(
+            results.len(),
+            cases.len(),
+            "seed {}: a result for each word",
+            seed + batch
+        );
+        for (case, (outcome, after)) in cases.iter().zip(&results) {
+            ran += usize::from(*outcome == Outcome::Ran);
+            if let Some(line) = difference(case, outcome, after) {
+                eprintln!("seed {}: {line}", seed + batch);
+                found += 1;
+                assert!(found < show, "the engines differ");
+            }
+        }
+    }
+    eprintln!("{ran} words ran alike, from {} batches of {BATCH}", batches);
+    assert_eq!(found, 0, "the engines differ");
+}
