@@ -1,3 +1,41 @@
 //! The A64 processor: decoder and interpreter.
+//!
+//! [`Cpu::run`] executes user code until something needs the kernel, and says what by an [`arch::Trap`]. It
+//! knows registers, memory by way of the [`mmu::Mmu`], and the manual; **it has no idea** of a system call, a
+//! process or a file.
+//!
+//! - [`mod@decode`]: each 32-bit word to an [`Insn`] or to why not. Pure.
+//! - [`insn`]: decoded instructions, 16 bytes each.
+//! - [`block`](self): runs of decoded instructions by physical frame and offset, the jump cache, and their
+//!   end when code is written.
+//! - [`run`](self): the hot loop; `exec` has the instructions that it does not do itself, `simd` those
+//!   of Advanced SIMD and floating point.
+//! - [`counters`]: all that is counted.
+//!
+//! **Room for a translator.** A translator stands beside the interpreter's hot loop and takes blocks from the
+//! same cache: it reads a block's [`Insn`]s (position-independent, registers and immediates resolved, 16 bytes),
+//! and a block is named by frame and offset and dies with its frame's blocks, so translated code needs no
+//! invalidation of its own. The jump cache's entry has room for an entry point beside the block. Loads and
+//! stores inline the compare of [`mmu::fast`], whose entry layout is fixed for it. Budgets are counted per
+//! block, with blocks cut short by the interpreter, so translated code checks only at block entry. What it does
+//! not translate it leaves to the interpreter, one instruction at a time.
+//!
+//! **The virtual counter.** `CNTVCT_EL0` ticks once per retired instruction from the value given to
+//! [`Cpu::set_counter`]; `CNTFRQ_EL0` says 1 GHz. So time inside a slice is as repeatable as the instructions
+//! are; between slices the machine decides.
 
+#![forbid(unsafe_code)]
+
+mod block;
+pub mod counters;
+pub mod decode;
+mod exec;
+mod flags;
+pub mod insn;
+mod run;
 pub mod simd;
+
+pub use counters::Counters;
+pub use decode::{Decoded, decode};
+pub use insn::Insn;
+pub use run::Cpu;

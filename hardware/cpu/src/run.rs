@@ -1,0 +1,85 @@
+//! [`Cpu`]: what it is from outside; its loop is in [`hot`].
+
+mod hot;
+
+use arch::{Regs, Trap};
+use mmu::Mmu;
+
+use crate::block::{Block, BlockCache};
+use crate::counters::Counters;
+use crate::exec::Local;
+use crate::flags::Nzcv;
+
+/// One processor: its decoded code and its counts. What a program sees is in [`Regs`] and in memory.
+pub struct Cpu {
+    cache: BlockCache,
+    counters: Counters,
+    retired: u64,
+    /// What to add to `retired` to get the virtual counter.
+    counter_offset: u64,
+}
+
+impl Default for Cpu {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Cpu {
+    /// A processor that has run nothing.
+    pub fn new() -> Self {
+        Self {
+            cache: BlockCache::new(),
+            counters: Counters::default(),
+            retired: 0,
+            counter_offset: 0,
+        }
+    }
+
+    /// Instructions executed to their end since the processor was made; `SVC` is one, an instruction that
+    /// faults or is undefined is none.
+    pub fn retired(&self) -> u64 {
+        self.retired
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Sets `CNTVCT_EL0`, in ticks of 1 GHz. It then advances by one with each retired instruction.
+    pub fn set_counter(&mut self, ticks: u64) {
+        self.counter_offset = ticks.wrapping_sub(self.retired);
+    }
+
+    /// Runs user code from `regs.pc` in the address space that `mmu` is switched to, until it traps or has
+    /// retired `budget` instructions. See [`Trap`] for what `regs.pc` then is. The exclusive monitor is open at
+    /// the start, as after every exception return.
+    ///
+    /// A processor must always be given the same memory: it keeps code by frame.
+    pub fn run(&mut self, regs: &mut Regs, mmu: &mut Mmu, budget: u64) -> Trap {
+        let mut local = Local {
+            nzcv: Nzcv::unpack(regs.flags),
+            monitor: None,
+            exclusive_failures: 0,
+        };
+        let trap = self.run_blocks(regs, mmu, budget, &mut local);
+        regs.flags = local.nzcv.pack();
+        self.counters.exclusive_failures += local.exclusive_failures;
+        trap
+    }
+
+    /// The block at `pc` when the jump cache does not know it, or why there is none.
+    #[cold]
+    #[inline(never)]
+    fn find(&mut self, pc: &mut u64, mmu: &mut Mmu) -> Result<Block, Trap> {
+        self.counters.jump_misses += 1;
+        // A branch takes the tag off its target (Arm ARM shared function BranchAddr): bit 55 is extended.
+        *pc = ((*pc << 8) as i64 >> 8) as u64;
+        if *pc & 3 != 0 {
+            return Err(Trap::PcAlignment);
+        }
+        let at = mmu.fetch(*pc).map_err(Trap::Abort)?;
+        Ok(self.cache.enter(*pc, at, mmu, &mut self.counters))
+    }
+}
