@@ -36,7 +36,11 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub(crate) fn new(granule: Granule) -> Self {
-        let ram = Ram::new(Bytes::new(granule.bytes() * 256), granule).expect("256 frames");
+        Self::with_frames(granule, 256)
+    }
+
+    pub(crate) fn with_frames(granule: Granule, frames: u64) -> Self {
+        let ram = Ram::new(Bytes::new(granule.bytes() * frames), granule).expect("a few frames");
         let mut machine = Self {
             mmu: Mmu::new(ram.clone()),
             ram,
