@@ -393,9 +393,15 @@ fn ordered_and_tags(w: Word) -> Decoded {
             }
             _ => Decoded::Unallocated,
         },
-        (_, false, 0b01) => Decoded::NotImplemented("MOPS"),
-        (true, false, 0b10) => Decoded::NotImplemented("LRCPC3"),
-        (false, false, 0b10) if size >= 2 => Decoded::NotImplemented("LRCPC3"),
+        // Copies, and sets up to the epilogue's options.
+        (_, false, 0b01) if size == 0 && (w.bits(23, 22) < 3 || w.bits(15, 14) < 3) => {
+            Decoded::NotImplemented("MOPS")
+        }
+        // Vector registers, then pairs.
+        (true, false, 0b10) if !w.bit(23) || size == 0 => Decoded::NotImplemented("LRCPC3"),
+        (false, false, 0b10) if size >= 2 && !w.bit(23) && w.bits(15, 13) == 0 => {
+            Decoded::NotImplemented("LRCPC3")
+        }
         _ => Decoded::Unallocated,
     }
 }

@@ -35,6 +35,10 @@ pub(super) fn decode(w: Word) -> Decoded {
     }
     match (w.bit(21), w.bits(20, 19)) {
         (false, 0b00) => unnamed(w),
+        // TSTART, TTEST.
+        (true, 0b00) if w.bits(18, 12) == 0b11_0011 && w.bits(11, 9) == 0 && w.bits(7, 5) == 3 => {
+            Decoded::NotImplemented("TME")
+        }
         (true, 0b00) => Decoded::Unallocated,
         (false, 0b01) => sys(w),
         // SYSL: none for EL0.

@@ -1,6 +1,6 @@
 //! A small machine for tests: RAM, one address space built by hand, a processor. The kernel's part is played
 //! by [`Machine::map`], which writes descriptors into RAM.
-#![expect(dead_code, reason = "each test uses its part of it")]
+#![allow(dead_code, reason = "each test uses its part of it")]
 
 use arch::{
     Asid, Bytes, Descriptor, FrameNum, Granule, PageAttributes, PageNum, PageRange, PhysAddr, Regs, TlbOp,

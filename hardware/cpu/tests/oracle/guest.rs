@@ -57,7 +57,13 @@ impl State {
     }
 
     fn from_record(record: &[u8]) -> Self {
-        let word = |i: usize| u64::from_le_bytes(record[i * 8..i * 8 + 8].try_into().unwrap());
+        let word = |i: usize| {
+            u64::from_le_bytes(
+                record[i * 8..i * 8 + 8]
+                    .try_into()
+                    .expect("our own file or record"),
+            )
+        };
         Self {
             x: std::array::from_fn(word),
             sp: word(31),
@@ -66,7 +72,7 @@ impl State {
             address: word(34),
             v: std::array::from_fn(|i| {
                 let at = AT_V as usize + 16 * i;
-                u128::from_le_bytes(record[at..at + 16].try_into().unwrap())
+                u128::from_le_bytes(record[at..at + 16].try_into().expect("our own file or record"))
             }),
         }
     }
@@ -106,11 +112,11 @@ fn mov(d: u32, value: u64) -> [u32; 2] {
 
 /// `ldr` or `str` of `xt` at `[xn, #offset]`.
 fn ldr(t: u32, n: u32, offset: u32) -> u32 {
-    0xf940_0000 | offset / 8 << 10 | n << 5 | t
+    0xf940_0000 | (offset / 8) << 10 | n << 5 | t
 }
 
 fn str(t: u32, n: u32, offset: u32) -> u32 {
-    0xf900_0000 | offset / 8 << 10 | n << 5 | t
+    0xf900_0000 | (offset / 8) << 10 | n << 5 | t
 }
 
 /// The pairs of `ldp`/`stp` of X0 to X29 and Q0 to Q31 from `[x30]`.
@@ -252,14 +258,14 @@ fn elf(program: &Program, cases: &[Case], window: &[u8]) -> Vec<u8> {
 pub(crate) fn run(processor: &str, cases: &[Case], window: &[u8], name: &str) -> Option<(Program, Outcome)> {
     let program = program(cases);
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("oracle-{name}-{}", std::process::id()));
-    fs::write(&file, elf(&program, cases, window)).unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(&file, elf(&program, cases, window)).expect("our own file or record");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("our own file or record");
     let output = Command::new("qemu-aarch64")
         .args(["-cpu", processor])
         .arg(&file)
         .output();
     if std::env::var_os("ORACLE_KEEP").is_none() {
-        fs::remove_file(&file).unwrap();
+        fs::remove_file(&file).expect("our own file or record");
     }
     let output = output.ok()?;
     assert!(output.status.success(), "the guest failed: {:?}", output.status);

@@ -260,7 +260,7 @@ impl Engine {
         for (i, bytes) in window.chunks_exact(8).enumerate() {
             machine.write_u64(
                 WINDOW + 8 * i as u64,
-                u64::from_le_bytes(bytes.try_into().unwrap()),
+                u64::from_le_bytes(bytes.try_into().expect("eight bytes")),
             );
         }
         Self(machine)
@@ -376,7 +376,7 @@ fn compare(seed: u64, later: bool) -> bool {
     );
     for (i, expected) in theirs.window.chunks_exact(8).enumerate() {
         let at = WINDOW + 8 * i as u64;
-        let expected = u64::from_le_bytes(expected.try_into().unwrap());
+        let expected = u64::from_le_bytes(expected.try_into().expect("eight bytes"));
         assert_eq!(engine.0.read_u64(at), expected, "seed {seed}: memory at {at:#x}");
     }
     true
