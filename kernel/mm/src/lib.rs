@@ -85,6 +85,11 @@ impl Memory {
         self.core.granule()
     }
 
+    /// The size of RAM.
+    pub fn ram_size(&self) -> Bytes {
+        self.core.ram.size()
+    }
+
     /// An address space without a mapping. It takes one frame, for the root of its tables.
     pub fn create_space(&mut self, layout: Layout, limits: Limits) -> Result<SpaceId, OutOfRam> {
         self.spaces.create(&mut self.core, layout, limits)

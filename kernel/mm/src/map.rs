@@ -54,7 +54,9 @@ impl Memory {
     /// [`MapError::TooManyMaps`] if a mapping would have to be cut in two and there are too many already.
     pub fn unmap(&mut self, space: SpaceId, range: PageRange) -> Result<(), MapError> {
         let space = self.spaces.get_mut(space);
-        space.may_add_maps(space.vmas.growth_by_removal(range))?;
+        if space.vmas.len() >= space.limits.map_count {
+            space.may_add_maps(space.vmas.growth_by_removal(range))?;
+        }
         unmap_pages(&mut self.core, &mut self.files, space, range);
         Ok(())
     }
@@ -136,7 +138,9 @@ fn permit(core: &Core, space: &Space, request: &MapRequest, range: PageRange) ->
     if request.locked {
         space.may_lock(core, count)?;
     }
-    let replaced = space.vmas.mapped_pages(range);
+    // Only a fixed place may be taken already.
+    let fixed = matches!(request.placement, Placement::Fixed(_));
+    let replaced = if fixed { space.vmas.mapped_pages(range) } else { 0 };
     let kind = Vma {
         range,
         prot: request.prot,
@@ -150,7 +154,10 @@ fn permit(core: &Core, space: &Space, request: &MapRequest, range: PageRange) ->
     }
     .accounted_as();
     space.may_expand(core, count - replaced, kind)?;
-    space.may_add_maps(space.vmas.growth_by_removal(range))
+    if fixed {
+        space.may_add_maps(space.vmas.growth_by_removal(range))?;
+    }
+    Ok(())
 }
 
 /// Takes the pages of `range` and their mappings out of the space.

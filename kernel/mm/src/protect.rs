@@ -66,7 +66,7 @@ pub(crate) fn change(
     if space.vmas.len() + 2 > space.limits.map_count {
         space.may_add_maps(growth(core, space, part, &edit))?;
     }
-    for mut vma in space.vmas.remove(part) {
+    for mut vma in space.vmas.take_for_edit(part) {
         space.mapped.remove(&vma);
         edit(&mut vma);
         space.insert(vma);

@@ -82,7 +82,8 @@ fn plan(core: &Core, request: &RemapRequest) -> Result<Plan, MapError> {
         None => None,
         Some(at) => Some(range(at, new_count).ok_or(MapError::Invalid)?),
     };
-    if fixed.is_some_and(|target| target.overlaps(old)) {
+    // An empty old range inside the target overlaps it, too, so this is not `PageRange::overlaps`.
+    if fixed.is_some_and(|target| target.start() < old.end() && old.start() < target.end()) {
         return Err(MapError::Invalid);
     }
     Ok(Plan {
@@ -154,7 +155,7 @@ fn grow_in_place(
     }
     let mut grown = *vma;
     grown.range = PageRange::new(vma.range.start(), added.end()).expect("the end only rises");
-    for old in space.vmas.remove(vma.range) {
+    for old in space.vmas.take_for_edit(vma.range) {
         space.mapped.remove(&old);
     }
     space.insert(grown);
@@ -207,7 +208,7 @@ fn move_to(
     if !plan.old.is_empty() && !plan.dont_unmap {
         unmap_pages(core, files, space, plan.old);
     } else if plan.dont_unmap {
-        for mut left in space.vmas.remove(plan.old) {
+        for mut left in space.vmas.take_for_edit(plan.old) {
             space.mapped.remove(&left);
             left.flags.remove(VmaFlags::LOCKED);
             left.has_anon = false;

@@ -19,6 +19,8 @@ struct Chunk {
     vmas: Vec<Vma>,
     /// End of the last one: the key of the binary search.
     end: PageNum,
+    /// Where the first one begins, with its guard gap. Searches that step over the chunk look no further.
+    gap_start: PageNum,
     /// No gap between two neighbours in this chunk is larger than so many pages.
     gap_bound: u64,
 }
@@ -33,12 +35,21 @@ struct Place {
 /// The mappings that a change took out. Mostly one.
 pub(crate) type Removed = SmallVec<[Vma; 2]>;
 
+/// What the last search learned: no gap of `count` pages or more lies between `ceiling` and `top`.
+#[derive(Clone, Copy, Debug)]
+struct Searched {
+    count: u64,
+    ceiling: PageNum,
+    top: PageNum,
+}
+
 /// The ordered set of mappings.
 #[derive(Debug)]
 pub(crate) struct VmaSet {
     chunks: Vec<Chunk>,
     count: usize,
     granule: Granule,
+    searched: Option<Searched>,
 }
 
 impl VmaSet {
@@ -47,6 +58,7 @@ impl VmaSet {
             chunks: Vec::new(),
             count: 0,
             granule,
+            searched: None,
         }
     }
 
@@ -201,6 +213,20 @@ impl VmaSet {
 
     /// Takes `range` out, cutting mappings at its ends. Gives what was taken, cut to `range`.
     pub(crate) fn remove(&mut self, range: PageRange) -> Removed {
+        let removed = self.take_for_edit(range);
+        let next = self.at_or_after(range.end()).map(Vma::gap_start);
+        if let Some(searched) = &mut self.searched
+            && !removed.is_empty()
+        {
+            // The search has to look at the gap that this left, too.
+            let gap_end = next.unwrap_or(searched.top).min(searched.top);
+            searched.ceiling = searched.ceiling.max(gap_end);
+        }
+        removed
+    }
+
+    /// As [`VmaSet::remove`], for a caller that puts mappings in the very same place again at once.
+    pub(crate) fn take_for_edit(&mut self, range: PageRange) -> Removed {
         let mut removed = Removed::new();
         let mut place = self.seek(range.start());
         while let Some(&vma) = self.at(place) {
@@ -230,39 +256,57 @@ impl VmaSet {
 
     /// The highest free `count` pages that end at or below `top` and begin at or above `low`.
     pub(crate) fn find_gap_below(&mut self, low: PageNum, top: PageNum, count: PageCount) -> Option<PageNum> {
-        let count = count.get();
-        let mut place = self.seek(top);
-        let mut ceiling = top.get();
-        // The mapping at `place` ends above top: it bounds the gap if it, or its guard, reaches below.
-        if let Some(vma) = self.at(place) {
-            ceiling = ceiling.min(vma.gap_start().get());
+        let (count, learned) = (count.get(), self.searched);
+        let learned = learned.filter(|s| s.top == top && s.count <= count && s.ceiling > low);
+        let from = learned.map_or(top, |s| s.ceiling);
+        let (start, ceiling) = self.search_below(low, from, count);
+        if learned.is_none_or(|s| s.count == count) {
+            self.searched = Some(Searched { count, ceiling, top });
         }
+        start
+    }
+
+    /// The highest place, and the end of the gap that it is in (or of the lowest gap looked at).
+    fn search_below(&mut self, low: PageNum, top: PageNum, count: u64) -> (Option<PageNum>, PageNum) {
+        let mut place = self.seek(top);
+        // The mapping at `place` ends above top: it bounds the gap if it, or its guard, reaches below.
+        let mut ceiling = self.at(place).map_or(top, |vma| vma.gap_start().min(top));
         // A chunk that was entered at its upper end and left at its lower one was searched whole.
         let mut entered = None;
-        while let Some(below) = self.before(place) {
-            let chunk = &self.chunks[below.chunk];
-            let vma = &chunk.vmas[below.index];
-            let floor = vma.range.end().max(low).get();
-            if let Some(start) = fits(floor, ceiling, count) {
-                return Some(start);
-            }
-            if vma.range.end() <= low {
-                return None;
+        while let Some((below, end)) = self.before_with_end(place) {
+            let start = fits(end.max(low), ceiling, count);
+            if start.is_some() || end <= low {
+                return (start, ceiling);
             }
             place = below;
-            if below.index + 1 == chunk.vmas.len() {
+            let chunk = &self.chunks[below.chunk];
+            if chunk.end == end {
                 entered = Some(below.chunk);
                 if chunk.gap_bound < count {
                     entered = None;
                     place.index = 0;
                 }
             }
-            ceiling = chunk.vmas[place.index].gap_start().get();
+            ceiling = match place.index {
+                0 => chunk.gap_start,
+                index => chunk.vmas[index].gap_start(),
+            };
             if place.index == 0 && entered == Some(place.chunk) {
                 self.chunks[place.chunk].tighten();
             }
         }
-        fits(low.get(), ceiling, count)
+        (fits(low, ceiling, count), ceiling)
+    }
+
+    /// The place before, and where the mapping there ends: known without looking into another chunk.
+    fn before_with_end(&self, place: Place) -> Option<(Place, PageNum)> {
+        let below = self.before(place)?;
+        let chunk = &self.chunks[below.chunk];
+        let end = match place.index {
+            0 => chunk.end,
+            _ => chunk.vmas[below.index].range.end(),
+        };
+        Some((below, end))
     }
 
     /// The lowest free `count` pages at or above `low` that end at or below `end`. Walks every mapping: it
@@ -271,13 +315,13 @@ impl VmaSet {
         let mut floor = low.get();
         let mut place = self.seek(low);
         while let Some(vma) = self.at(place) {
-            if fits(floor, vma.gap_start().min(end).get(), count.get()).is_some() {
+            if fits(PageNum::new(floor), vma.gap_start().min(end), count.get()).is_some() {
                 return Some(PageNum::new(floor));
             }
             floor = floor.max(vma.range.end().get());
             place = self.after(place);
         }
-        fits(floor, end.get(), count.get()).map(|_| PageNum::new(floor))
+        fits(PageNum::new(floor), end, count.get()).map(|_| PageNum::new(floor))
     }
 
     /// Whether `range` is free, guard gaps of stacks above it included (Linux: `vm_start_gap`).
@@ -374,13 +418,36 @@ impl VmaSet {
                 .map(|p| gap(&p[0], &p[1]))
                 .max()
                 .unwrap_or(0);
-            let end = chunk.vmas.last().map(|v| v.range.end());
-            if chunk.vmas.len() > CHUNK || end != Some(chunk.end) || largest > chunk.gap_bound {
+            let ends = chunk.vmas.first().zip(chunk.vmas.last());
+            let ends = ends.map(|(first, last)| (first.gap_start(), last.range.end()));
+            let true_ends = ends == Some((chunk.gap_start, chunk.end));
+            if chunk.vmas.len() > CHUNK || !true_ends || largest > chunk.gap_bound {
                 return Some(format!("chunk up to {:?} has wrong bounds", chunk.end));
             }
         }
+        if let Some(found) = self.gap_above_ceiling() {
+            return Some(found);
+        }
         let count = self.iter().count();
         (count != self.count).then(|| format!("{count} mappings, {} counted", self.count))
+    }
+}
+
+impl VmaSet {
+    /// Whether what the last search learned has become untrue. For the checker.
+    fn gap_above_ceiling(&self) -> Option<String> {
+        let searched = self.searched?;
+        let mut floor = PageNum::new(0);
+        let starts = self.iter().map(|v| (v.gap_start(), v.range.end()));
+        for (ceiling, end) in starts.chain([(searched.top, searched.top)]) {
+            // A gap that ends at the ceiling or below it is still to be searched.
+            let ceiling = ceiling.min(searched.top);
+            if ceiling > searched.ceiling && fits(floor, ceiling, searched.count).is_some() {
+                return Some(format!("a gap below {ceiling} is missed: {searched:?}"));
+            }
+            floor = floor.max(end);
+        }
+        None
     }
 }
 
@@ -389,6 +456,7 @@ impl Chunk {
         let mut chunk = Self {
             vmas,
             end: PageNum::new(0),
+            gap_start: PageNum::new(0),
             gap_bound: 0,
         };
         chunk.refresh();
@@ -396,7 +464,8 @@ impl Chunk {
     }
 
     fn refresh(&mut self) {
-        if let Some(last) = self.vmas.last() {
+        if let (Some(first), Some(last)) = (self.vmas.first(), self.vmas.last()) {
+            self.gap_start = first.gap_start();
             self.end = last.range.end();
         }
     }
@@ -425,9 +494,9 @@ fn gap(below: &Vma, above: &Vma) -> u64 {
 }
 
 /// The highest start of `count` pages between `floor` and `ceiling`.
-fn fits(floor: u64, ceiling: u64, count: u64) -> Option<PageNum> {
-    let start = ceiling.checked_sub(count)?;
-    (start >= floor).then(|| PageNum::new(start))
+fn fits(floor: PageNum, ceiling: PageNum, count: u64) -> Option<PageNum> {
+    let start = ceiling.checked_sub(PageCount::new(count))?;
+    (start >= floor).then_some(start)
 }
 
 fn join(low: PageRange, high: PageRange) -> PageRange {

@@ -21,7 +21,7 @@ pub(super) fn grow(context: &mut Context<'_>, page: PageNum) -> Result<Vma, Viol
     grown.range = PageRange::new(page, stack.range.end()).expect("the page lies below the stack");
     let space = &mut *context.space;
     space.mapped.remove(&stack);
-    let removed = space.vmas.remove(stack.range);
+    let removed = space.vmas.take_for_edit(stack.range);
     debug_assert!(removed.len() == 1);
     space.insert(grown);
     let merged = space.vmas.find(page);
