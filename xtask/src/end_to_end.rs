@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::command::{Done, capture};
 use crate::inputs::{self, Refused};
+use crate::live;
 use crate::outcome::{Check, Verdict};
 use crate::runner::{PageSize, Program, Runner};
 use crate::toolchain::{busybox, qemu};
@@ -30,7 +31,8 @@ impl Plan {
     pub(crate) fn checks(&self) -> Result<Vec<Check>, Trouble> {
         let mut checks = self.debian_checks();
         checks.extend(self.case_checks());
-        if self.runner.is_machine() {
+        if let Runner::Machine(pagewalk) = &self.runner {
+            checks.extend(live::checks(pagewalk));
             checks.extend(self.refusal_checks()?);
             checks.extend(self.seed_checks());
         }

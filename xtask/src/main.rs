@@ -9,6 +9,7 @@ mod debian;
 mod end_to_end;
 mod guests;
 mod inputs;
+mod live;
 mod outcome;
 mod record;
 mod runner;
