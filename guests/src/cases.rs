@@ -16,6 +16,9 @@ pub struct Case {
     pub args: &'static [&'static str],
     /// What it finds on standard input.
     pub stdin: &'static str,
+    /// Whether the program exists for arm64 only, so that its record was written from the kernel's source and not by
+    /// the kernel.
+    pub arm64_only: bool,
     /// Whether qemu-user is known to answer other than Linux, so that it cannot stand in as the runner.
     pub qemu_differs: bool,
 }
@@ -42,6 +45,7 @@ const fn case(name: &'static str) -> Case {
         guest: name,
         args: &[],
         stdin: "",
+        arm64_only: false,
         qemu_differs: false,
     }
 }
@@ -52,6 +56,7 @@ const fn with_args(name: &'static str, guest: &'static str, args: &'static [&'st
         guest,
         args,
         stdin: "",
+        arm64_only: false,
         qemu_differs: false,
     }
 }
@@ -108,6 +113,11 @@ pub const CASES: &[Case] = &[
     case("past-eof"),
     with_args("past-eof-truncate", "past-eof", &["truncate"]),
     case("sigsegv-info"),
+    Case {
+        arm64_only: true,
+        qemu_differs: true,
+        ..case("signals-arm64")
+    },
     case("pie"),
     with_args("bench-int-sha", "bench-int", &["sha", "1"]),
     with_args("bench-int-sieve", "bench-int", &["sieve", "1"]),

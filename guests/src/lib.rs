@@ -54,6 +54,7 @@ guests! {
     "jump-data": "a jump into data dies of SIGSEGV",
     "past-eof": "a page past the end of a mapped file dies of SIGBUS",
     "sigsegv-info": "a handler is told signal, code and exact address of 22 bad accesses",
+    "signals-arm64": "a handler is told about faults that only arm64 has",
     "pie": "a position-independent program",
     "bench-int": "integer code, for cargo xtask bench",
     "bench-fault": "page faults and mapping calls, for cargo xtask bench",

@@ -249,10 +249,11 @@ pub(crate) fn build_native(name: &str) -> Result<PathBuf, Trouble> {
 fn record() -> Result<(), Trouble> {
     let system = text(Command::new("uname").args(["-s", "-r", "-m"]))?;
     heading(&format!("recording on {system}"));
-    for case in guests::CASES {
-        record_case(case, &system)?;
-    }
-    println!("recorded {} cases in guests/expected", guests::CASES.len());
+    let cases = guests::CASES.iter().filter(|case| !case.arm64_only);
+    let recorded = cases
+        .map(|case| record_case(case, &system))
+        .collect::<Result<Vec<()>, Trouble>>()?;
+    println!("recorded {} cases in guests/expected", recorded.len());
     Ok(())
 }
 
