@@ -48,6 +48,12 @@ pub struct VmaUsage {
     pub pss: Pss,
     /// The dirty part of `pss`.
     pub pss_dirty: Pss,
+    /// The part of `pss` in private pages that were written (`Pss_Anon` of smaps_rollup).
+    pub pss_anon: Pss,
+    /// The part of `pss` in pages of files (`Pss_File`).
+    pub pss_file: Pss,
+    /// The part of `pss` in shared anonymous memory (`Pss_Shmem`).
+    pub pss_shmem: Pss,
     /// Mapped more than once, equal to the file.
     pub shared_clean: Bytes,
     /// Mapped more than once, written.
@@ -66,6 +72,31 @@ pub struct VmaUsage {
     pub swap: Bytes,
     /// `pss` if the mapping is locked.
     pub locked: Pss,
+}
+
+impl VmaUsage {
+    /// The sum, with proportional sizes in fixed point: what smaps_rollup shows of all mappings.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        let sum = |a: Bytes, b: Bytes| Bytes::new(a.get() + b.get());
+        Self {
+            rss: sum(self.rss, other.rss),
+            pss: self.pss.plus(other.pss),
+            pss_dirty: self.pss_dirty.plus(other.pss_dirty),
+            pss_anon: self.pss_anon.plus(other.pss_anon),
+            pss_file: self.pss_file.plus(other.pss_file),
+            pss_shmem: self.pss_shmem.plus(other.pss_shmem),
+            shared_clean: sum(self.shared_clean, other.shared_clean),
+            shared_dirty: sum(self.shared_dirty, other.shared_dirty),
+            private_clean: sum(self.private_clean, other.private_clean),
+            private_dirty: sum(self.private_dirty, other.private_dirty),
+            referenced: sum(self.referenced, other.referenced),
+            anonymous: sum(self.anonymous, other.anonymous),
+            lazy_free: sum(self.lazy_free, other.lazy_free),
+            swap: sum(self.swap, other.swap),
+            locked: self.locked.plus(other.locked),
+        }
+    }
 }
 
 /// One address space in numbers; the names of `/proc/PID/status` are given.
@@ -237,6 +268,12 @@ fn add_page(usage: &mut VmaUsage, core: &Core, descriptor: Descriptor) {
     if dirty {
         usage.pss_dirty = usage.pss_dirty.plus(pss);
     }
+    let part = match state {
+        FrameState::Anon(_) => &mut usage.pss_anon,
+        FrameState::Cache(cache) if cache.shmem => &mut usage.pss_shmem,
+        _ => &mut usage.pss_file,
+    };
+    *part = part.plus(pss);
     add(match (mappings > 1, dirty) {
         (true, true) => &mut usage.shared_dirty,
         (true, false) => &mut usage.shared_clean,
