@@ -502,3 +502,6 @@ fn fits(floor: PageNum, ceiling: PageNum, count: u64) -> Option<PageNum> {
 fn join(low: PageRange, high: PageRange) -> PageRange {
     PageRange::new(low.start(), high.end()).expect("neighbours are in order")
 }
+
+#[cfg(test)]
+mod tests;
