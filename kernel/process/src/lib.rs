@@ -1,1 +1,42 @@
-//! Tasks, ELF, system calls, signals, files and the content of /proc.
+//! What Linux says beyond memory: tasks, programs, system calls, signals, files.
+//!
+//! The machine drives a [`Kernel`]: it asks [`Kernel::next_task`], runs the processor with [`Kernel::context`] until a
+//! trap, and hands that to [`Kernel::handle`]. When nothing can run, [`Kernel::waits`] names host descriptors and a
+//! deadline to wait for. The kernel half never calls the processor or the MMU.
+//!
+//! ```text
+//!   kernel ── schedule   whose turn it is, and what the others wait for        (wait)
+//!     ├────── lifecycle  spawn, fork, exec, exit                               (task, exec)
+//!     ├────── trap       why the processor came back                           (death)
+//!     ├────── syscall    one file per family, one table
+//!     ├────── signal     posting and delivery
+//!     ├────── file       descriptors, host files, pipes, bundled programs
+//!     └────── proc       the content of /proc
+//! ```
+//!
+//! Deliberately absent: address translation and page faults (crate `mm`), numbers and layouts (`abi`), the run loop,
+//! time and the control socket (`machine`).
+
+mod clock;
+mod death;
+mod exec;
+mod file;
+mod kernel;
+mod lifecycle;
+mod proc;
+mod rng;
+mod schedule;
+mod signal;
+mod syscall;
+mod task;
+mod trap;
+mod user;
+mod wait;
+
+pub use clock::Clock;
+pub use death::{Cause, Death, Place, Region};
+pub use exec::error::{ElfError, ExecError};
+pub use kernel::{Bundled, Config, Kernel, Notice, Waits};
+pub use lifecycle::{Spawn, SpawnError};
+pub use task::{Creds, Directories, Exit, Image, Pid, Space, State, Task, Times};
+pub use wait::HostWait;

@@ -1,0 +1,206 @@
+//! Files as tasks see them: descriptors, open file descriptions, and what stands behind them.
+//!
+//! - [`table`]: a task's descriptors.
+//! - [`resolve`]: the one place where a path becomes a place; confinement belongs there.
+//! - [`open`]: from a place to an open file.
+//! - [`host`]: files of the host. [`pipe`]: pipes between guests. [`bundle`]: programs that come with the machine.
+//! - [`io`]: reading and writing without ever blocking the machine. [`stat`]: what a file says of itself.
+//!
+//! Key types: [`File`], an open file description; [`Kind`]; [`FdTable`].
+
+pub(crate) mod bundle;
+pub(crate) mod host;
+pub(crate) mod io;
+pub(crate) mod open;
+pub(crate) mod pipe;
+pub(crate) mod resolve;
+pub(crate) mod stat;
+pub(crate) mod table;
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use abi::flags::{O_ACCMODE, OpenFlags};
+use mm::FileId;
+
+pub(crate) use bundle::Bundle;
+pub(crate) use host::HostBacking;
+pub(crate) use open::Program;
+pub(crate) use table::{FdTable, Slot};
+
+use self::pipe::End;
+use crate::proc;
+
+/// A file that mm has open; the last handle's end is noted for the kernel, which tells mm.
+pub(crate) struct MemoryFile {
+    id: FileId,
+    closing: Rc<RefCell<Vec<FileId>>>,
+}
+
+impl MemoryFile {
+    /// Takes over one open handle.
+    pub(crate) fn new(id: FileId, closing: &Rc<RefCell<Vec<FileId>>>) -> Self {
+        Self {
+            id,
+            closing: Rc::clone(closing),
+        }
+    }
+
+    /// mm's name for it.
+    pub(crate) fn id(&self) -> FileId {
+        self.id
+    }
+}
+
+impl Drop for MemoryFile {
+    fn drop(&mut self) {
+        self.closing.borrow_mut().push(self.id);
+    }
+}
+
+impl fmt::Debug for MemoryFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.id.fmt(f)
+    }
+}
+
+/// A character device that the kernel itself is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Device {
+    Null,
+    Zero,
+    Full,
+    Random,
+}
+
+/// An entry of a directory.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct DirEntry {
+    pub(crate) name: Vec<u8>,
+    pub(crate) inode: u64,
+    pub(crate) kind: u8,
+}
+
+/// What stands behind an open file description.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// A regular file: of the host, or a bundled program (then without `host`).
+    Regular {
+        memory: MemoryFile,
+        host: Option<Rc<OwnedFd>>,
+        /// Its position is the host's, shared with whoever gave it to us (`< file` in a shell).
+        inherited: bool,
+    },
+    /// A directory of the host; its entries once they have been read.
+    Directory {
+        host: Rc<OwnedFd>,
+        entries: RefCell<Option<Vec<DirEntry>>>,
+    },
+    /// A terminal, pipe, socket or device of the host.
+    Stream(Rc<OwnedFd>),
+    /// An end of a pipe between guests.
+    Pipe(End),
+    /// A device of our own.
+    Device(Device),
+    /// A file of `/proc`, read when it was opened.
+    Text(Vec<u8>),
+    /// A directory of our own: `/proc`'s, `/pagewalk`.
+    Listing(Vec<DirEntry>),
+    /// `O_PATH`: a place of the host.
+    Place(Rc<OwnedFd>),
+}
+
+/// An open file description: shared by `dup` and fork.
+#[derive(Debug)]
+pub(crate) struct File {
+    pub(crate) kind: Kind,
+    /// Access mode and status flags, as `F_GETFL` gives them.
+    pub(crate) flags: Cell<u32>,
+    /// Where the next read or write begins.
+    position: Cell<u64>,
+    /// Its absolute path, or a name such as `pipe:[1]`.
+    pub(crate) path: Vec<u8>,
+}
+
+impl File {
+    /// A description at position 0.
+    pub(crate) fn new(kind: Kind, flags: OpenFlags, path: Vec<u8>) -> Rc<Self> {
+        Rc::new(Self {
+            kind,
+            flags: Cell::new(flags.bits()),
+            position: Cell::new(0),
+            path,
+        })
+    }
+
+    /// Whether it may be read.
+    pub(crate) fn readable(&self) -> bool {
+        self.flags.get() & O_ACCMODE != OpenFlags::WRONLY.bits() && !matches!(self.kind, Kind::Place(_))
+    }
+
+    /// Whether it may be written.
+    pub(crate) fn writable(&self) -> bool {
+        self.flags.get() & O_ACCMODE != 0 && !matches!(self.kind, Kind::Place(_))
+    }
+
+    /// Whether a status flag is set.
+    pub(crate) fn has(&self, flag: OpenFlags) -> bool {
+        self.flags.get() & flag.bits() != 0
+    }
+
+    /// The host's descriptor, if there is one.
+    pub(crate) fn host(&self) -> Option<&Rc<OwnedFd>> {
+        match &self.kind {
+            Kind::Regular { host, .. } => host.as_ref(),
+            Kind::Directory { host, .. } | Kind::Stream(host) | Kind::Place(host) => Some(host),
+            Kind::Pipe(_) | Kind::Device(_) | Kind::Text(_) | Kind::Listing(_) => None,
+        }
+    }
+
+    /// Whether it has a position.
+    pub(crate) fn seekable(&self) -> bool {
+        !matches!(self.kind, Kind::Stream(_) | Kind::Pipe(_))
+    }
+
+    /// Where the next read or write begins.
+    pub(crate) fn position(&self) -> u64 {
+        match &self.kind {
+            Kind::Regular {
+                host: Some(host),
+                inherited: true,
+                ..
+            } => rustix::fs::tell(host).unwrap_or(0),
+            _ => self.position.get(),
+        }
+    }
+
+    /// Moves to a position.
+    pub(crate) fn set_position(&self, to: u64) {
+        if let Kind::Regular {
+            host: Some(host),
+            inherited: true,
+            ..
+        } = &self.kind
+        {
+            // A regular file can always be moved in; a failure would leave the position as it is.
+            let _ = rustix::fs::seek(host, rustix::fs::SeekFrom::Start(to));
+        }
+        self.position.set(to);
+    }
+}
+
+impl From<proc::Entry> for DirEntry {
+    fn from(entry: proc::Entry) -> Self {
+        // A number that differs by name; /proc's own are no more stable.
+        let inode = entry.name.iter().fold(0x1_0000, |hash: u64, byte| {
+            hash.wrapping_mul(31).wrapping_add(u64::from(*byte)) & 0xffff_ffff
+        });
+        Self {
+            inode: inode.max(1),
+            name: entry.name,
+            kind: entry.kind,
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! From a place to an open file: `openat(2)`, programs for exec, and the descriptors that the machine began with.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+
+use abi::Errno;
+use abi::flags::{O_ACCMODE, OpenFlags};
+use abi::fs::{AT_FDCWD, DT_REG, S_IFDIR, S_IFMT, S_IFREG, Stat};
+use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags};
+
+use super::host::{convert_stat, errno};
+use super::resolve::{Place, join, place};
+use super::table::Slot;
+use super::{DirEntry, FdTable, File, Kind, MemoryFile, bundle};
+use crate::exec::error::ExecError;
+use crate::kernel::Kernel;
+use crate::proc;
+use crate::task::Pid;
+
+/// A file opened to be executed.
+#[derive(Debug)]
+pub(crate) struct Program {
+    /// mm's handle on it.
+    pub(crate) file: MemoryFile,
+    /// Its absolute path.
+    pub(crate) path: Vec<u8>,
+    /// Its length in bytes.
+    pub(crate) length: u64,
+}
+
+impl Kernel {
+    /// `openat(2)`: an open file description.
+    pub(crate) fn open(
+        &mut self,
+        pid: Pid,
+        from: i32,
+        path: &[u8],
+        flags: OpenFlags,
+        mode: u32,
+    ) -> Result<Rc<File>, Errno> {
+        match self.resolve(pid, from, path)? {
+            Place::Host(path) => self.open_host(pid, path, flags, mode),
+            Place::Proc(path) => self.open_proc(pid, path, flags),
+            Place::Program(name) => self.open_bundled(&name, flags),
+            Place::Programs => {
+                let entries = self.bundle.programs().iter().map(|program| DirEntry {
+                    name: program.name.clone(),
+                    inode: program.inode,
+                    kind: DT_REG,
+                });
+                listing(entries.collect(), bundle::FOLDER.to_vec(), flags)
+            }
+            Place::Device(device, path) => Ok(File::new(Kind::Device(device), flags, path)),
+            Place::Descriptor(fd) => {
+                let task = self.task(pid);
+                let files = task.files.borrow();
+                files.get(fd).map(Rc::clone).map_err(|_| Errno::ENOENT)
+            }
+        }
+    }
+
+    fn open_host(&mut self, pid: Pid, path: Vec<u8>, flags: OpenFlags, mode: u32) -> Result<Rc<File>, Errno> {
+        let umask = self.task(pid).directories.borrow().umask;
+        let mode = Mode::from_bits_truncate(mode & 0o7777 & !umask);
+        let fd = rustix::fs::openat(CWD, &*path, host_flags(flags), mode).map_err(errno)?;
+        let fd = Rc::new(fd);
+        let stat = convert_stat(&rustix::fs::fstat(&fd).map_err(errno)?);
+        self.describe(fd, &stat, path, flags, false)
+    }
+
+    /// An open file description for a descriptor of the host.
+    fn describe(
+        &mut self,
+        fd: Rc<OwnedFd>,
+        stat: &Stat,
+        path: Vec<u8>,
+        flags: OpenFlags,
+        inherited: bool,
+    ) -> Result<Rc<File>, Errno> {
+        let kept = flags.difference(CREATION);
+        if flags.contains(OpenFlags::PATH) {
+            return Ok(File::new(Kind::Place(fd), kept, path));
+        }
+        let kind = match stat.mode & S_IFMT {
+            S_IFDIR => Kind::Directory {
+                host: fd,
+                entries: Default::default(),
+            },
+            S_IFREG => {
+                let access = flags.bits() & O_ACCMODE;
+                let readable = access != OpenFlags::WRONLY.bits();
+                let memory = self.cache_host_file(&fd, stat, &path, readable, access != 0);
+                if flags.contains(OpenFlags::TRUNC) {
+                    self.memory.file_resized(memory.id(), 0);
+                }
+                Kind::Regular {
+                    memory,
+                    host: Some(fd),
+                    inherited,
+                }
+            }
+            _ => Kind::Stream(fd),
+        };
+        Ok(File::new(kind, kept, path))
+    }
+
+    fn open_proc(&mut self, pid: Pid, path: Vec<u8>, flags: OpenFlags) -> Result<Rc<File>, Errno> {
+        if let Some(entries) = proc::list(self, pid, &path) {
+            let entries = entries.into_iter().map(DirEntry::from).collect();
+            return listing(entries, path, flags);
+        }
+        if let Some(target) = proc::read_link(self, pid, &path) {
+            if flags.contains(OpenFlags::NOFOLLOW) {
+                return Err(Errno::ELOOP);
+            }
+            let base = path
+                .iter()
+                .rposition(|b| *b == b'/')
+                .map_or(&path[..0], |at| &path[..at]);
+            let target = if target.starts_with(b"/") {
+                target
+            } else {
+                join(base, &target)
+            };
+            if target == path {
+                return Err(Errno::ELOOP);
+            }
+            return self.open(pid, AT_FDCWD, &target, flags, 0);
+        }
+        if flags.bits() & O_ACCMODE != 0 {
+            return Err(Errno::EACCES);
+        }
+        let content = proc::read(self, pid, &path).ok_or(Errno::ENOENT)??;
+        if flags.contains(OpenFlags::DIRECTORY) {
+            return Err(Errno::ENOTDIR);
+        }
+        Ok(File::new(Kind::Text(content), flags.difference(CREATION), path))
+    }
+
+    fn open_bundled(&mut self, name: &[u8], flags: OpenFlags) -> Result<Rc<File>, Errno> {
+        if flags.bits() & O_ACCMODE != 0 {
+            return Err(Errno::EROFS);
+        }
+        let program = self.bundled_program(name).ok_or(Errno::ENOENT)?;
+        let kind = Kind::Regular {
+            memory: program.file,
+            host: None,
+            inherited: false,
+        };
+        Ok(File::new(kind, flags.difference(CREATION), program.path))
+    }
+
+    fn bundled_program(&mut self, name: &[u8]) -> Option<Program> {
+        let entry = self.bundle.find(name)?;
+        let path = join(bundle::FOLDER, name);
+        let key = self.memory.file_key(entry.file);
+        let length = entry.bytes.len() as u64;
+        let backing = Rc::new(bundle::BytesBacking(Rc::clone(&entry.bytes)));
+        let id = self.memory.open_file(key, &path, backing);
+        Some(Program {
+            file: MemoryFile::new(id, &self.closing),
+            path,
+            length,
+        })
+    }
+
+    /// Opens a file to be executed, after the checks of `execve(2)`.
+    pub(crate) fn open_program(&mut self, working: &[u8], path: &[u8]) -> Result<Program, ExecError> {
+        if path.is_empty() {
+            return Err(ExecError::Open(Errno::ENOENT));
+        }
+        let absolute = if path[0] == b'/' {
+            path.to_vec()
+        } else {
+            join(working, path)
+        };
+        match place(absolute) {
+            Place::Program(name) => self.bundled_program(&name).ok_or(ExecError::Open(Errno::ENOENT)),
+            Place::Host(path) => self.open_host_program(path),
+            Place::Proc(path) => match self.exe_link(&path) {
+                Some(target) if target != path => self.open_program(working, &target),
+                _ => Err(ExecError::Open(Errno::ENOENT)),
+            },
+            Place::Programs | Place::Device(..) | Place::Descriptor(_) => Err(ExecError::NotRegular),
+        }
+    }
+
+    /// What `/proc/self/exe` means for the task that runs now: shells run themselves by it.
+    fn exe_link(&self, path: &[u8]) -> Option<Vec<u8>> {
+        let task = self.tasks.get(&self.last)?;
+        if path == b"/proc/self/exe" {
+            return task.space.as_ref().map(|space| space.image.path.clone());
+        }
+        proc::read_link(self, self.last, path)
+    }
+
+    fn open_host_program(&mut self, path: Vec<u8>) -> Result<Program, ExecError> {
+        let open = |error| ExecError::Open(errno(error));
+        let found = rustix::fs::statat(CWD, &*path, AtFlags::empty()).map_err(open)?;
+        if convert_stat(&found).mode & S_IFMT != S_IFREG {
+            return Err(ExecError::NotRegular);
+        }
+        let may = rustix::fs::accessat(CWD, &*path, Access::EXEC_OK, AtFlags::EACCESS);
+        may.map_err(|error| match error {
+            rustix::io::Errno::ACCESS => ExecError::NotExecutable,
+            other => ExecError::Open(errno(other)),
+        })?;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let fd = rustix::fs::openat(CWD, &*path, flags, Mode::empty()).map_err(open)?;
+        let fd = Rc::new(fd);
+        // Asked again of the open file: the path may have changed hands.
+        let stat = convert_stat(&rustix::fs::fstat(&fd).map_err(open)?);
+        if stat.mode & S_IFMT != S_IFREG {
+            return Err(ExecError::NotRegular);
+        }
+        let path = rustix::fs::readlinkat(CWD, &*proc_fd(&fd), Vec::new())
+            .map(|target| target.into_bytes())
+            .unwrap_or(path);
+        let file = self.cache_host_file(&fd, &stat, &path, true, false);
+        Ok(Program {
+            file,
+            path,
+            length: stat.size,
+        })
+    }
+
+    /// The machine's own standard input, output and error, as far as they are open.
+    pub(crate) fn standard_files(&mut self) -> FdTable {
+        let mut table = FdTable::default();
+        let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+        let standard = [
+            (stdin.as_fd(), OpenFlags::empty()),
+            (stdout.as_fd(), OpenFlags::WRONLY),
+            (stderr.as_fd(), OpenFlags::WRONLY),
+        ];
+        for (index, (fd, usual)) in standard.into_iter().enumerate() {
+            let Ok(copy) = fd.try_clone_to_owned() else {
+                continue;
+            };
+            if let Some(file) = self.adopt_host(copy, usual) {
+                let slot = Slot {
+                    file,
+                    close_on_exec: false,
+                };
+                table.put(index, slot);
+            }
+        }
+        table
+    }
+
+    /// Makes a descriptor that the machine was given one that guests can use.
+    pub(crate) fn adopt_host(&mut self, fd: OwnedFd, usual: OpenFlags) -> Option<Rc<File>> {
+        let fd = Rc::new(fd);
+        let stat = convert_stat(&rustix::fs::fstat(&fd).ok()?);
+        let flags = match rustix::fs::fcntl_getfl(&fd) {
+            Ok(flags) => guest_flags(flags),
+            Err(_) => usual,
+        };
+        let path = rustix::fs::readlinkat(CWD, &*proc_fd(&fd), Vec::new());
+        let path = path.map(|path| path.into_bytes()).unwrap_or_default();
+        self.describe(fd, &stat, path, flags, true).ok()
+    }
+}
+
+/// The host's own name for one of our descriptors.
+fn proc_fd(fd: &OwnedFd) -> String {
+    use std::os::fd::AsRawFd;
+    format!("/proc/self/fd/{}", fd.as_raw_fd())
+}
+
+/// Flags that act only while a file is opened.
+const CREATION: OpenFlags = OpenFlags::CREAT
+    .union(OpenFlags::EXCL)
+    .union(OpenFlags::NOCTTY)
+    .union(OpenFlags::TRUNC)
+    .union(OpenFlags::CLOEXEC);
+
+fn listing(entries: Vec<DirEntry>, path: Vec<u8>, flags: OpenFlags) -> Result<Rc<File>, Errno> {
+    if flags.bits() & O_ACCMODE != 0 {
+        return Err(Errno::EISDIR);
+    }
+    Ok(File::new(
+        Kind::Listing(entries),
+        flags.difference(CREATION),
+        path,
+    ))
+}
+
+/// arm64's flag bits and the host's: they differ where architectures do.
+const FLAG_PAIRS: [(OpenFlags, OFlags); 13] = [
+    (OpenFlags::CREAT, OFlags::CREATE),
+    (OpenFlags::EXCL, OFlags::EXCL),
+    (OpenFlags::TRUNC, OFlags::TRUNC),
+    (OpenFlags::APPEND, OFlags::APPEND),
+    (OpenFlags::NONBLOCK, OFlags::NONBLOCK),
+    (OpenFlags::DSYNC, OFlags::DSYNC),
+    (OpenFlags::DIRECTORY, OFlags::DIRECTORY),
+    (OpenFlags::NOFOLLOW, OFlags::NOFOLLOW),
+    (OpenFlags::DIRECT, OFlags::DIRECT),
+    (OpenFlags::NOATIME, OFlags::NOATIME),
+    (OpenFlags::PATH, OFlags::PATH),
+    (OpenFlags::TMPFILE, OFlags::TMPFILE),
+    (OpenFlags::SYNC, OFlags::SYNC),
+];
+
+/// What the host is asked for. Appending is ours to do (write-back must reach any place), opening must never block,
+/// and no terminal becomes the machine's controlling one.
+fn host_flags(flags: OpenFlags) -> OFlags {
+    let mut host = match flags.bits() & O_ACCMODE {
+        0 => OFlags::RDONLY,
+        1 => OFlags::WRONLY,
+        _ => OFlags::RDWR,
+    };
+    for (ours, theirs) in FLAG_PAIRS {
+        if flags.contains(ours) {
+            host |= theirs;
+        }
+    }
+    host.remove(OFlags::APPEND | OFlags::DIRECT);
+    host | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NONBLOCK
+}
+
+fn guest_flags(host: OFlags) -> OpenFlags {
+    let access = host & OFlags::ACCMODE;
+    let mut flags = if access == OFlags::RDWR {
+        OpenFlags::RDWR
+    } else if access == OFlags::WRONLY {
+        OpenFlags::WRONLY
+    } else {
+        OpenFlags::empty()
+    };
+    for (ours, theirs) in [FLAG_PAIRS[3], FLAG_PAIRS[4]] {
+        if host.contains(theirs) {
+            flags |= ours;
+        }
+    }
+    flags
+}

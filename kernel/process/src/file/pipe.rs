@@ -1,0 +1,176 @@
+//! Pipes between guests, in the kernel's own memory: nothing of them reaches the host.
+//!
+//! Key types: [`Pipe`], [`End`]. Rules of `pipe(7)`: 64 KiB; writes of up to `PIPE_BUF` bytes are not mixed.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use abi::flags::PollEvents;
+
+use crate::wait::Bell;
+
+/// Bytes that a pipe holds.
+pub(crate) const CAPACITY: usize = 65536;
+/// Writes up to this size are whole or not at all.
+const PIPE_BUF: usize = 4096;
+
+/// The bytes in flight and who is there.
+#[derive(Debug, Default)]
+pub(crate) struct Pipe {
+    bytes: RefCell<VecDeque<u8>>,
+    readers: Cell<u32>,
+    writers: Cell<u32>,
+    bell: Bell,
+}
+
+/// One end. Making and dropping ends counts them, and rings the bell.
+#[derive(Debug)]
+pub(crate) struct End {
+    pipe: Rc<Pipe>,
+    writes: bool,
+}
+
+/// What a write to a pipe came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Written {
+    /// So many bytes.
+    Bytes(usize),
+    /// No room now.
+    Full,
+    /// Nobody will ever read.
+    Broken,
+}
+
+/// Makes a pipe: its reading and its writing end.
+pub(crate) fn pair(bell: &Bell) -> (End, End) {
+    let pipe = Rc::new(Pipe {
+        bell: bell.clone(),
+        readers: Cell::new(1),
+        writers: Cell::new(1),
+        ..Pipe::default()
+    });
+    let read = End {
+        pipe: Rc::clone(&pipe),
+        writes: false,
+    };
+    (read, End { pipe, writes: true })
+}
+
+impl End {
+    /// Takes bytes out: how many, 0 at the end, `None` if there are none yet.
+    pub(crate) fn read(&self, to: &mut [u8]) -> Option<usize> {
+        let mut bytes = self.pipe.bytes.borrow_mut();
+        if bytes.is_empty() && !to.is_empty() {
+            return (self.pipe.writers.get() == 0).then_some(0);
+        }
+        let count = bytes.len().min(to.len());
+        for (slot, byte) in to.iter_mut().zip(bytes.drain(..count)) {
+            *slot = byte;
+        }
+        self.pipe.bell.ring();
+        Some(count)
+    }
+
+    /// Puts bytes in.
+    pub(crate) fn write(&self, from: &[u8]) -> Written {
+        if self.pipe.readers.get() == 0 {
+            return Written::Broken;
+        }
+        let mut bytes = self.pipe.bytes.borrow_mut();
+        let room = CAPACITY - bytes.len();
+        let count = room.min(from.len());
+        if count < from.len() && (from.len() <= PIPE_BUF || count == 0) {
+            return Written::Full;
+        }
+        bytes.extend(&from[..count]);
+        self.pipe.bell.ring();
+        Written::Bytes(count)
+    }
+
+    /// What `poll(2)` says of this end.
+    pub(crate) fn readiness(&self) -> PollEvents {
+        let waiting = self.pipe.bytes.borrow().len();
+        let mut events = PollEvents::empty();
+        if self.writes {
+            if CAPACITY - waiting >= PIPE_BUF {
+                events |= PollEvents::OUT | PollEvents::WRNORM;
+            }
+            if self.pipe.readers.get() == 0 {
+                events |= PollEvents::ERR;
+            }
+        } else {
+            if waiting > 0 {
+                events |= PollEvents::IN | PollEvents::RDNORM;
+            }
+            if self.pipe.writers.get() == 0 {
+                events |= PollEvents::HUP;
+            }
+        }
+        events
+    }
+
+    /// Bytes waiting to be read (`FIONREAD`).
+    pub(crate) fn waiting(&self) -> usize {
+        self.pipe.bytes.borrow().len()
+    }
+
+    /// A number that both ends share.
+    pub(crate) fn number(&self) -> u64 {
+        Rc::as_ptr(&self.pipe) as usize as u64 >> 4 & 0xffff_ffff
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let count = if self.writes {
+            &self.pipe.writers
+        } else {
+            &self.pipe.readers
+        };
+        count.set(count.get() - 1);
+        self.pipe.bell.ring();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_come_out_in_order_and_end_with_the_writer() {
+        let (read, write) = pair(&Bell::default());
+        let mut to = [0; 4];
+        assert_eq!(read.read(&mut to), None);
+        assert_eq!(write.write(b"hello"), Written::Bytes(5));
+        assert_eq!(read.read(&mut to), Some(4));
+        assert_eq!(&to, b"hell");
+        drop(write);
+        assert_eq!(read.read(&mut to), Some(1));
+        assert_eq!(read.read(&mut to), Some(0));
+        assert!(read.readiness().contains(PollEvents::HUP));
+    }
+
+    /// pipe(7): a write of at most PIPE_BUF bytes is atomic, a larger one may be partial.
+    #[test]
+    fn small_writes_are_whole_or_not_at_all() {
+        let (read, write) = pair(&Bell::default());
+        assert_eq!(
+            write.write(&vec![0; CAPACITY - 100]),
+            Written::Bytes(CAPACITY - 100)
+        );
+        assert_eq!(write.write(&[0; 101]), Written::Full);
+        assert_eq!(write.write(&[0; 5000]), Written::Bytes(100));
+        assert_eq!(write.write(&[0; 5000]), Written::Full);
+        assert_eq!(read.read(&mut [0; 10]), Some(10));
+        assert!(!write.readiness().contains(PollEvents::OUT));
+    }
+
+    #[test]
+    fn nobody_reads_a_broken_pipe() {
+        let (read, write) = pair(&Bell::default());
+        drop(read);
+        assert_eq!(write.write(b"x"), Written::Broken);
+        assert!(write.readiness().contains(PollEvents::ERR));
+    }
+}

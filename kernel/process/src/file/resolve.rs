@@ -1,0 +1,163 @@
+//! From a path to a place: the one function through which every path of every call goes.
+//!
+//! Key types: [`Place`], what a path names. A guest runs with its user's own rights on the host's tree; a root folder
+//! that confines it belongs into [`Kernel::resolve`] and nowhere else.
+
+use abi::Errno;
+use abi::fs::{AT_FDCWD, PATH_MAX};
+
+use super::{Device, Kind, bundle};
+use crate::kernel::Kernel;
+use crate::task::Pid;
+
+/// What a path names.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Place {
+    /// A path of the host, absolute.
+    Host(Vec<u8>),
+    /// A path in `/proc`, absolute and without `.`, `..` and doubled slashes.
+    Proc(Vec<u8>),
+    /// A bundled program.
+    Program(Vec<u8>),
+    /// The folder of the bundled programs.
+    Programs,
+    /// A device of our own, with its path.
+    Device(Device, Vec<u8>),
+    /// Another name of an open descriptor.
+    Descriptor(i32),
+}
+
+impl Kernel {
+    /// What `path` names for this task, from the directory `from` (`AT_FDCWD` or a descriptor) if it is relative.
+    ///
+    /// # Errors
+    /// `ENOENT` for an empty path, `ENAMETOOLONG`, and for a relative path `EBADF` or `ENOTDIR` of `from`.
+    pub(crate) fn resolve(&self, pid: Pid, from: i32, path: &[u8]) -> Result<Place, Errno> {
+        if path.is_empty() {
+            return Err(Errno::ENOENT);
+        }
+        if path.len() >= PATH_MAX {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        let absolute = if path[0] == b'/' {
+            path.to_vec()
+        } else {
+            join(&self.directory(pid, from)?, path)
+        };
+        Ok(place(absolute))
+    }
+
+    /// The path of the directory that relative paths begin in.
+    fn directory(&self, pid: Pid, from: i32) -> Result<Vec<u8>, Errno> {
+        let task = self.task(pid);
+        if from == AT_FDCWD {
+            return Ok(task.directories.borrow().working.clone());
+        }
+        let files = task.files.borrow();
+        let file = files.get(from)?;
+        match file.kind {
+            Kind::Directory { .. } | Kind::Listing(_) | Kind::Place(_) => Ok(file.path.clone()),
+            _ => Err(Errno::ENOTDIR),
+        }
+    }
+}
+
+/// What an absolute path names.
+pub(crate) fn place(absolute: Vec<u8>) -> Place {
+    let plain = normalize(&absolute);
+    if let Some(place) = own_place(&plain) {
+        return place;
+    }
+    // The host resolves links and `..` itself: they need not mean what the text says.
+    Place::Host(absolute)
+}
+
+fn own_place(plain: &[u8]) -> Option<Place> {
+    let number = |text: &[u8]| std::str::from_utf8(text).ok()?.parse().ok();
+    let device = |device| Some(Place::Device(device, plain.to_vec()));
+    match plain {
+        b"/dev/null" => return device(Device::Null),
+        b"/dev/zero" => return device(Device::Zero),
+        b"/dev/full" => return device(Device::Full),
+        b"/dev/random" | b"/dev/urandom" => return device(Device::Random),
+        b"/dev/stdin" => return Some(Place::Descriptor(0)),
+        b"/dev/stdout" => return Some(Place::Descriptor(1)),
+        b"/dev/stderr" => return Some(Place::Descriptor(2)),
+        b"/dev/fd" => return Some(Place::Proc(b"/proc/self/fd".to_vec())),
+        bundle::FOLDER => return Some(Place::Programs),
+        b"/proc" => return Some(Place::Proc(plain.to_vec())),
+        _ => {}
+    }
+    for folder in [&b"/dev/fd/"[..], b"/proc/self/fd/", b"/proc/thread-self/fd/"] {
+        if let Some(fd) = plain.strip_prefix(folder).and_then(number) {
+            return Some(Place::Descriptor(fd));
+        }
+    }
+    if plain.starts_with(b"/proc/") {
+        return Some(Place::Proc(plain.to_vec()));
+    }
+    let name = plain.strip_prefix(bundle::FOLDER)?.strip_prefix(b"/")?;
+    Some(Place::Program(name.to_vec()))
+}
+
+/// One path after another.
+pub(crate) fn join(directory: &[u8], path: &[u8]) -> Vec<u8> {
+    let slash: &[u8] = if directory.ends_with(b"/") { b"" } else { b"/" };
+    [directory, slash, path].concat()
+}
+
+/// An absolute path without `.`, `..`, doubled and trailing slashes; links are not looked at.
+pub(crate) fn normalize(path: &[u8]) -> Vec<u8> {
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in path.split(|b| *b == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => {
+                parts.pop();
+            }
+            name => parts.push(name),
+        }
+    }
+    let mut out = Vec::with_capacity(path.len());
+    for part in parts {
+        out.push(b'/');
+        out.extend_from_slice(part);
+    }
+    if out.is_empty() {
+        out.push(b'/');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_lose_what_says_nothing() {
+        for (path, plain) in [
+            ("/", "/"),
+            ("//a//b/", "/a/b"),
+            ("/a/./b/../c", "/a/c"),
+            ("/../..", "/"),
+        ] {
+            assert_eq!(normalize(path.as_bytes()), plain.as_bytes(), "{path}");
+        }
+        assert_eq!(join(b"/", b"x"), b"/x");
+        assert_eq!(join(b"/a", b"x"), b"/a/x");
+    }
+
+    #[test]
+    fn our_own_places_are_known() {
+        let at = |path: &str| place(path.as_bytes().to_vec());
+        assert_eq!(at("/proc/self/maps"), Place::Proc(b"/proc/self/maps".to_vec()));
+        assert_eq!(at("/tmp/../proc"), Place::Proc(b"/proc".to_vec()));
+        assert_eq!(at("/dev/fd/7"), Place::Descriptor(7));
+        assert_eq!(at("/proc/self/fd/1"), Place::Descriptor(1));
+        assert_eq!(at("/pagewalk/beep"), Place::Program(b"beep".to_vec()));
+        assert_eq!(at("/pagewalk"), Place::Programs);
+        assert_eq!(at("/procure"), Place::Host(b"/procure".to_vec()));
+        assert_eq!(at("/pagewalker/x"), Place::Host(b"/pagewalker/x".to_vec()));
+        assert_eq!(at("/a/../b/"), Place::Host(b"/a/../b/".to_vec()));
+    }
+}

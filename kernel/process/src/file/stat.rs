@@ -1,0 +1,145 @@
+//! What files say of themselves: `stat(2)` and its kin for every kind of place and description.
+
+use abi::Errno;
+use abi::fs::{DT_DIR, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, Stat, makedev};
+use rustix::fs::{AtFlags, CWD};
+
+use super::host::{convert_stat, errno};
+use super::resolve::Place;
+use super::{Device, File, Kind, bundle};
+use crate::kernel::Kernel;
+use crate::proc;
+use crate::task::Pid;
+
+/// The device number that `/proc` has.
+const PROC_DEVICE: u64 = makedev(0, 0xf_fffe);
+
+impl Kernel {
+    /// `fstat(2)`.
+    pub(crate) fn stat_file(&self, file: &File) -> Result<Stat, Errno> {
+        if let Some(host) = file.host() {
+            return Ok(convert_stat(&rustix::fs::fstat(host).map_err(errno)?));
+        }
+        let own = |mode, size| self.own_stat(mode, size);
+        Ok(match &file.kind {
+            Kind::Regular { memory, .. } => {
+                let key = self.memory.file_key(memory.id());
+                let size = self.memory.file_length(memory.id()).get();
+                Stat {
+                    device: key.device,
+                    inode: key.inode,
+                    ..own(S_IFREG | 0o555, size)
+                }
+            }
+            Kind::Pipe(end) => Stat {
+                inode: end.number(),
+                ..own(S_IFIFO | 0o600, 0)
+            },
+            Kind::Device(device) => self.device_stat(*device),
+            Kind::Text(_) => own(S_IFREG | 0o444, 0),
+            _ => own(S_IFDIR | 0o555, 0),
+        })
+    }
+
+    /// `stat(2)`, or `lstat(2)` with `follow` off, of a place.
+    pub(crate) fn stat_place(&self, pid: Pid, place: &Place, follow: bool) -> Result<Stat, Errno> {
+        match place {
+            Place::Host(path) => {
+                let flags = if follow {
+                    AtFlags::empty()
+                } else {
+                    AtFlags::SYMLINK_NOFOLLOW
+                };
+                let stat = rustix::fs::statat(CWD, &**path, flags).map_err(errno)?;
+                Ok(convert_stat(&stat))
+            }
+            Place::Proc(path) => self.stat_proc(pid, path, follow),
+            Place::Program(name) => {
+                let program = self.bundle.find(name).ok_or(Errno::ENOENT)?;
+                Ok(Stat {
+                    device: bundle::DEVICE,
+                    inode: program.inode,
+                    ..self.own_stat(S_IFREG | 0o555, program.bytes.len() as u64)
+                })
+            }
+            Place::Programs => Ok(self.own_stat(S_IFDIR | 0o555, 0)),
+            Place::Device(device, _) => Ok(self.device_stat(*device)),
+            Place::Descriptor(fd) => {
+                if !follow {
+                    return Ok(self.own_stat(S_IFLNK | 0o700, 64));
+                }
+                let task = self.task(pid);
+                let files = task.files.borrow();
+                self.stat_file(files.get(*fd).map_err(|_| Errno::ENOENT)?)
+            }
+        }
+    }
+
+    fn stat_proc(&self, pid: Pid, path: &[u8], follow: bool) -> Result<Stat, Errno> {
+        let own = |mode| {
+            Ok(Stat {
+                device: PROC_DEVICE,
+                ..self.own_stat(mode, 0)
+            })
+        };
+        if proc::list(self, pid, path).is_some() {
+            return own(S_IFDIR | 0o555);
+        }
+        if let Some(target) = proc::read_link(self, pid, path) {
+            if !follow || !target.starts_with(b"/") {
+                return own(S_IFLNK | 0o777);
+            }
+            return self.stat_place(pid, &super::resolve::place(target), true);
+        }
+        match proc::read(self, pid, path) {
+            Some(_) => own(S_IFREG | 0o444),
+            None => Err(Errno::ENOENT),
+        }
+    }
+
+    fn own_stat(&self, mode: u32, size: u64) -> Stat {
+        let now = abi::time::Timespec::from_ns(self.clock.realtime_ns);
+        Stat {
+            device: bundle::DEVICE,
+            inode: 1,
+            mode,
+            links: 1,
+            size,
+            block_size: self.memory.granule().bytes() as u32,
+            blocks: size.div_ceil(512),
+            accessed: now,
+            modified: now,
+            changed: now,
+            ..Stat::default()
+        }
+    }
+
+    fn device_stat(&self, device: Device) -> Stat {
+        let minor = match device {
+            Device::Null => 3,
+            Device::Zero => 5,
+            Device::Full => 7,
+            Device::Random => 9,
+        };
+        Stat {
+            rdev: makedev(1, minor),
+            inode: u64::from(minor),
+            ..self.own_stat(S_IFCHR | 0o666, 0)
+        }
+    }
+}
+
+/// The kind byte of a directory entry from the host's file type.
+pub(crate) fn entry_kind(kind: rustix::fs::FileType) -> u8 {
+    use rustix::fs::FileType;
+    match kind {
+        FileType::Fifo => 1,
+        FileType::CharacterDevice => 2,
+        FileType::Directory => DT_DIR,
+        FileType::BlockDevice => 6,
+        FileType::RegularFile => abi::fs::DT_REG,
+        FileType::Symlink => abi::fs::DT_LNK,
+        FileType::Socket => 12,
+        FileType::Unknown => 0,
+    }
+}

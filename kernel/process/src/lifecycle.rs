@@ -1,0 +1,399 @@
+//! How tasks begin and end: spawn, fork, exec, exit, wait.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+
+use abi::Errno;
+use abi::flags::CloneFlags;
+use abi::signal::{AltStack, Signal};
+
+use crate::exec::error::ExecError;
+use crate::exec::{Ready, Request};
+use crate::file::FdTable;
+use crate::kernel::{Kernel, Notice};
+use crate::signal::{Actions, Signals};
+use crate::task::{Creds, Directories, Exit, Pid, Space, State, Task, Times, default_limits};
+use crate::wait::{Progress, Wait};
+
+/// What the machine wants to run.
+#[derive(Clone, Debug)]
+pub struct Spawn {
+    /// The program's path; `/pagewalk/NAME` for a bundled one.
+    pub path: Vec<u8>,
+    /// Its arguments, the zeroth too.
+    pub args: Vec<Vec<u8>>,
+    /// Its environment, `NAME=VALUE` each.
+    pub env: Vec<Vec<u8>>,
+    /// Its working directory, absolute.
+    pub working: Vec<u8>,
+}
+
+/// The first program cannot be run. Displays as one line; `status` is the exit status to give.
+#[derive(Debug)]
+pub struct SpawnError {
+    /// Which program.
+    pub path: String,
+    /// Why.
+    pub cause: ExecError,
+}
+
+impl SpawnError {
+    /// 127 if there is no such file, else 126.
+    pub fn status(&self) -> u8 {
+        self.cause.status()
+    }
+}
+
+impl fmt::Display for SpawnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot run {}: {}", self.path, self.cause)
+    }
+}
+
+impl std::error::Error for SpawnError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.cause)
+    }
+}
+
+impl Kernel {
+    /// Starts a program as a child of the machine, with the host's standard descriptors.
+    ///
+    /// # Errors
+    /// Why it cannot be run; nothing was started.
+    pub fn spawn(&mut self, spawn: &Spawn) -> Result<Pid, SpawnError> {
+        let failed = |cause| SpawnError {
+            path: String::from_utf8_lossy(&spawn.path).into_owned(),
+            cause,
+        };
+        let creds = host_creds();
+        let limits = default_limits();
+        let program = self.open_program(&spawn.working, &spawn.path).map_err(failed)?;
+        let pid = self.fresh_pid();
+        let mut task = Task {
+            pid,
+            parent: Pid::new(0),
+            group: pid,
+            session: pid,
+            creds,
+            comm: Vec::new(),
+            state: State::Runnable,
+            exit: None,
+            space: None,
+            files: Rc::new(RefCell::new(FdTable::default())),
+            directories: Rc::new(RefCell::new(Directories {
+                working: spawn.working.clone(),
+                umask: 0o022,
+            })),
+            actions: Rc::new(RefCell::new(Actions::default())),
+            signals: Signals::default(),
+            regs: arch::Regs::default(),
+            start_ns: self.clock.monotonic_ns,
+            times: Times::default(),
+            nice: 0,
+            limits,
+            switches: (0, 0),
+            personality: 0,
+            exit_signal: Some(Signal::CHLD),
+            clear_child_tid: 0,
+            wait: None,
+            progress: Progress::default(),
+            alarm: None,
+            vfork_of: None,
+            vfork_child: None,
+            report: None,
+            oom_score_adj: 0,
+            children_max_rss_kib: 0,
+        };
+        let ready = self
+            .prepare(&Request {
+                path: &spawn.path,
+                program: &program,
+                args: &spawn.args,
+                env: &spawn.env,
+                creds: &task.creds,
+                limits: task.memory_limits(),
+                personality: 0,
+                working: &spawn.working,
+            })
+            .map_err(failed)?;
+        task.name_after(&spawn.path);
+        task.regs = ready.regs;
+        task.space = Some(Rc::new(ready.space));
+        let table = self.standard_files();
+        *task.files.borrow_mut() = table;
+        self.tasks.insert(pid, task);
+        drop(program);
+        self.close_files();
+        Ok(pid)
+    }
+
+    /// `execve(2)`: from here on the task is the new program.
+    pub(crate) fn exec(
+        &mut self,
+        pid: Pid,
+        path: &[u8],
+        args: &[Vec<u8>],
+        env: &[Vec<u8>],
+    ) -> Result<(), Errno> {
+        let (working, creds, limits, personality) = {
+            let task = self.task(pid);
+            let working = task.directories.borrow().working.clone();
+            (
+                working,
+                task.creds.clone(),
+                task.memory_limits(),
+                task.personality,
+            )
+        };
+        let ready = self.open_program(&working, path).and_then(|program| {
+            self.prepare(&Request {
+                path,
+                program: &program,
+                args,
+                env,
+                creds: &creds,
+                limits,
+                personality,
+                working: &working,
+            })
+        });
+        match ready {
+            Ok(ready) => {
+                self.become_program(pid, path, ready);
+                Ok(())
+            }
+            Err(error) => Err(self.exec_failed(pid, path, &error)),
+        }
+    }
+
+    /// The errno, and a notice where it hides the reason. Scripts are left to the shells, which run them themselves.
+    fn exec_failed(&mut self, pid: Pid, path: &[u8], error: &ExecError) -> Errno {
+        use crate::exec::error::ElfError;
+        let plain = matches!(
+            error,
+            ExecError::Open(_)
+                | ExecError::NotRegular
+                | ExecError::NotExecutable
+                | ExecError::Elf(ElfError::Script { .. } | ElfError::Empty | ElfError::NotElf)
+        );
+        if !plain {
+            self.notices.push(Notice::Exec {
+                pid,
+                path: String::from_utf8_lossy(path).into_owned(),
+                reason: error.to_string(),
+            });
+        }
+        error.errno()
+    }
+
+    fn become_program(&mut self, pid: Pid, path: &[u8], ready: Ready) {
+        self.leave_space(pid);
+        let task = self.task_mut(pid);
+        task.space = Some(Rc::new(ready.space));
+        task.regs = ready.regs;
+        task.name_after(path);
+        task.clear_child_tid = 0;
+        task.signals.alt_stack = AltStack::NONE;
+        // The table of handlers and of descriptors is the new program's own.
+        let mut actions = task.actions.borrow().clone();
+        actions.reset_handlers();
+        task.actions = Rc::new(RefCell::new(actions));
+        let mut files = task.files.borrow().clone();
+        files.close_on_exec();
+        task.files = Rc::new(RefCell::new(files));
+        self.release_vfork(pid);
+    }
+
+    /// A task gives up its space; the last one's is destroyed.
+    fn leave_space(&mut self, pid: Pid) {
+        let Some(space) = self.task_mut(pid).space.take() else {
+            return;
+        };
+        if let Some(Space { id, .. }) = Rc::into_inner(space) {
+            self.memory.destroy_space(id);
+        }
+    }
+
+    /// A parent that waited for its `vfork` child goes on.
+    fn release_vfork(&mut self, child: Pid) {
+        let Some(parent) = self.task_mut(child).vfork_of.take() else {
+            return;
+        };
+        if let Some(parent) = self.tasks.get_mut(&parent)
+            && parent.vfork_child == Some(child)
+        {
+            parent.vfork_child = None;
+            self.bell.ring();
+        }
+    }
+
+    /// `clone(2)` as fork and as vfork: a new task that is a copy of its parent.
+    pub(crate) fn fork(
+        &mut self,
+        parent: Pid,
+        flags: CloneFlags,
+        exit_signal: Option<Signal>,
+    ) -> Result<Pid, Errno> {
+        let space = self.child_space(parent, flags)?;
+        let pid = self.fresh_pid();
+        let start_ns = self.clock.monotonic_ns;
+        let shared = |flag| flags.contains(flag);
+        let task = self.task(parent);
+        let files = match shared(CloneFlags::FILES) {
+            true => Rc::clone(&task.files),
+            false => Rc::new(RefCell::new(task.files.borrow().clone())),
+        };
+        let directories = match shared(CloneFlags::FS) {
+            true => Rc::clone(&task.directories),
+            false => Rc::new(RefCell::new(task.directories.borrow().clone())),
+        };
+        let actions = match shared(CloneFlags::SIGHAND) {
+            true => Rc::clone(&task.actions),
+            false => Rc::new(RefCell::new(task.actions.borrow().clone())),
+        };
+        let child = Task {
+            pid,
+            parent: if shared(CloneFlags::PARENT) {
+                task.parent
+            } else {
+                parent
+            },
+            group: task.group,
+            session: task.session,
+            creds: task.creds.clone(),
+            comm: task.comm.clone(),
+            state: State::Runnable,
+            exit: None,
+            space: Some(space),
+            files,
+            directories,
+            actions,
+            signals: Signals {
+                blocked: task.signals.blocked,
+                alt_stack: task.signals.alt_stack,
+                ..Signals::default()
+            },
+            regs: task.regs.clone(),
+            start_ns,
+            times: Times::default(),
+            nice: task.nice,
+            limits: task.limits,
+            switches: (0, 0),
+            personality: task.personality,
+            exit_signal,
+            clear_child_tid: 0,
+            wait: None,
+            progress: Progress::default(),
+            alarm: None,
+            vfork_of: shared(CloneFlags::VFORK).then_some(parent),
+            vfork_child: None,
+            report: None,
+            oom_score_adj: task.oom_score_adj,
+            children_max_rss_kib: 0,
+        };
+        self.tasks.insert(pid, child);
+        if shared(CloneFlags::VFORK) {
+            self.task_mut(parent).vfork_child = Some(pid);
+        }
+        Ok(pid)
+    }
+
+    fn child_space(&mut self, parent: Pid, flags: CloneFlags) -> Result<Rc<Space>, Errno> {
+        let space = Rc::clone(self.task(parent).space());
+        if flags.contains(CloneFlags::VM) {
+            return Ok(space);
+        }
+        let id = self.memory.fork_space(space.id).map_err(|_| Errno::ENOMEM)?;
+        Ok(Rc::new(Space {
+            id,
+            image: space.image.clone(),
+        }))
+    }
+
+    /// A task ends: its memory and files go, its children lose their parent, its parent is told.
+    pub(crate) fn end(&mut self, pid: Pid, exit: Exit) {
+        self.clear_child_tid(pid);
+        let task = self.task_mut(pid);
+        task.state = State::Zombie;
+        task.exit = Some(exit);
+        task.wait = None;
+        task.alarm = None;
+        task.files = Rc::new(RefCell::new(FdTable::default()));
+        task.report = None;
+        let peak = self.peak_rss_kib(pid);
+        self.task_mut(pid).children_max_rss_kib = peak;
+        self.release_vfork(pid);
+        self.leave_space(pid);
+        if pid == self.init {
+            self.note_end_of_init(exit);
+        }
+        let orphans: Vec<Pid> = self
+            .tasks
+            .values()
+            .filter(|t| t.parent == pid)
+            .map(|t| t.pid)
+            .collect();
+        for orphan in orphans {
+            self.adopt(orphan);
+        }
+        if self.tell_end(pid, exit) {
+            self.tasks.remove(&pid);
+        }
+        self.close_files();
+    }
+
+    /// The larger of a task's own peak resident set and of its awaited children's.
+    pub(crate) fn peak_rss_kib(&self, pid: Pid) -> u64 {
+        let task = self.task(pid);
+        let own = task
+            .space
+            .as_ref()
+            .map_or(0, |space| self.memory.usage(space.id).peak_rss.kib());
+        own.max(task.children_max_rss_kib)
+    }
+
+    /// An orphan becomes the machine's; a dead one is not waited for by anybody.
+    fn adopt(&mut self, orphan: Pid) {
+        let task = self.task_mut(orphan);
+        task.parent = Pid::new(0);
+        if task.state == State::Zombie {
+            self.tasks.remove(&orphan);
+        }
+    }
+
+    /// `CLONE_CHILD_CLEARTID`: a zero where the parent or a joiner looks, and a wake-up.
+    fn clear_child_tid(&mut self, pid: Pid) {
+        let task = self.task(pid);
+        let at = task.clear_child_tid;
+        let shared = task
+            .space
+            .as_ref()
+            .is_some_and(|space| Rc::strong_count(space) > 1);
+        if at != 0 && shared {
+            // Nobody can be told of a bad address here.
+            let _ = self.write_user(pid, at, &0u32.to_le_bytes());
+            self.wake_futex(pid, at, 1);
+        }
+    }
+
+    /// Makes a parent wait until its `vfork` child is done.
+    pub(crate) fn wait_for_vfork(&self, pid: Pid) -> Option<Wait> {
+        self.task(pid).vfork_child.map(|_| Wait::for_bell())
+    }
+}
+
+/// The user who started the machine.
+fn host_creds() -> Creds {
+    use rustix::process::{getegid, geteuid, getgid, getgroups, getuid};
+    Creds {
+        uid: getuid().as_raw(),
+        euid: geteuid().as_raw(),
+        gid: getgid().as_raw(),
+        egid: getegid().as_raw(),
+        groups: getgroups()
+            .map(|groups| groups.into_iter().map(|group| group.as_raw()).collect())
+            .unwrap_or_default(),
+    }
+}

@@ -1,0 +1,146 @@
+//! Whose turn it is: one host thread runs all tasks in turn, and waiting calls are made again when they may succeed.
+
+use abi::signal::{SigDetail, SigInfo, Signal, code};
+
+use crate::clock::Clock;
+use crate::kernel::{Kernel, Waits};
+use crate::signal::kernel_info;
+use crate::task::{Pid, State};
+use crate::wait::Wait;
+
+impl Kernel {
+    /// The task to run now: the one that ran, until its slice ends or it waits; else the next in turn.
+    pub fn next_task(&mut self) -> Option<Pid> {
+        if let Some(pid) = self.current {
+            return Some(pid);
+        }
+        let turns = self.turns();
+        for pid in turns {
+            self.look_at(pid);
+            if self
+                .tasks
+                .get(&pid)
+                .is_some_and(|task| task.state == State::Runnable)
+            {
+                self.current = Some(pid);
+                self.last = pid;
+                return Some(pid);
+            }
+        }
+        None
+    }
+
+    /// Every living task, beginning after the last that ran.
+    fn turns(&self) -> Vec<Pid> {
+        let living = self.tasks.values().filter(|task| task.state != State::Zombie);
+        let mut turns: Vec<Pid> = living.map(|task| task.pid).collect();
+        let after = turns.partition_point(|pid| *pid <= self.last);
+        turns.rotate_left(after);
+        turns
+    }
+
+    /// Signals are delivered to a task that does not run, and a wait that may be over is tried again.
+    fn look_at(&mut self, pid: Pid) {
+        self.ring_alarm(pid);
+        if !self.task(pid).signals.deliverable().is_empty() {
+            self.settle(pid);
+        }
+        // A call that rings the bell may end another's wait at once; one look a turn is enough.
+        let Some(task) = self.tasks.get(&pid) else { return };
+        if task.state == State::Waiting && task.wait.as_ref().is_some_and(|wait| self.may_be_over(wait)) {
+            self.call_again(pid);
+            self.leave(pid);
+        }
+    }
+
+    fn may_be_over(&self, wait: &Wait) -> bool {
+        wait.over
+            || wait.heard != self.bell.count()
+            || wait
+                .deadline
+                .is_some_and(|deadline| deadline <= self.clock.monotonic_ns)
+    }
+
+    /// Notes what a task waits for.
+    pub(crate) fn block(&mut self, pid: Pid, mut wait: Wait) {
+        wait.heard = self.bell.count();
+        let task = self.task_mut(pid);
+        if task.wait.is_none() {
+            task.switches.0 += 1;
+        }
+        task.state = State::Waiting;
+        task.wait = Some(wait);
+    }
+
+    /// A task's time slice is used up.
+    pub(crate) fn slice_ended(&mut self, pid: Pid) {
+        self.ring_alarm(pid);
+        self.yield_turn(pid);
+    }
+
+    pub(crate) fn yield_turn(&mut self, pid: Pid) {
+        self.task_mut(pid).switches.1 += 1;
+        self.current = None;
+    }
+
+    /// What to wait for when no task can run. Nothing at all (no descriptor, no deadline) means that no task will
+    /// ever run again without a signal from outside.
+    pub fn waits(&self) -> Waits {
+        let mut waits = Waits::default();
+        for task in self.tasks.values() {
+            let mut deadline = task.alarm.map(|alarm| alarm.at);
+            if let (State::Waiting, Some(wait)) = (task.state, &task.wait) {
+                let hosts = wait.hosts.iter().cloned();
+                waits.hosts.extend(hosts.map(|host| (task.pid, host)));
+                deadline = [deadline, wait.deadline].into_iter().flatten().min();
+            }
+            waits.deadline_ns = [waits.deadline_ns, deadline].into_iter().flatten().min();
+        }
+        waits
+    }
+
+    /// A host descriptor that this task waits for is ready.
+    pub fn ready(&mut self, pid: Pid) {
+        if let Some(wait) = self.tasks.get_mut(&pid).and_then(|task| task.wait.as_mut()) {
+            wait.over = true;
+        }
+    }
+
+    /// Time has passed without a trap.
+    pub fn advance(&mut self, clock: Clock) {
+        self.clock = clock;
+    }
+
+    fn ring_alarm(&mut self, pid: Pid) {
+        let now = self.clock.monotonic_ns;
+        let Some(task) = self.tasks.get_mut(&pid) else {
+            return;
+        };
+        let Some(alarm) = task.alarm.filter(|alarm| alarm.at <= now) else {
+            return;
+        };
+        task.alarm = (alarm.every > 0).then(|| {
+            let missed = (now - alarm.at) / alarm.every;
+            crate::task::Alarm {
+                at: alarm.at + (missed + 1) * alarm.every,
+                ..alarm
+            }
+        });
+        self.send(pid, kernel_info(Signal::ALRM));
+    }
+
+    /// A signal from outside, such as the terminal's interrupt key, to the foreground process group.
+    pub fn interrupt(&mut self, signal: Signal) {
+        let group = self.foreground;
+        let members = self.tasks.values().filter(|task| task.group == group);
+        let members: Vec<Pid> = members.map(|task| task.pid).collect();
+        for pid in members {
+            let info = SigInfo {
+                signal,
+                code: code::SI_KERNEL,
+                detail: SigDetail::Kernel,
+            };
+            self.send(pid, info);
+        }
+    }
+}

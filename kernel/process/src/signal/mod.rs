@@ -1,0 +1,141 @@
+//! Signals: who has what pending, what is done with it, and the frame on the user's stack.
+//!
+//! - [`Actions`]: what a process does with each signal (shared by `CLONE_SIGHAND`).
+//! - [`Signals`]: what is pending for and blocked by one task.
+//! - [`send`]: posting a signal, with the effects that come before delivery.
+//! - [`deliver`]: what happens on the way back to user space.
+
+pub(crate) mod deliver;
+pub(crate) mod send;
+
+use abi::signal::{AltStack, SIG_IGN, SigAction, SigInfo, SigSet, Signal};
+
+use crate::death::Cause;
+
+/// What a process does with each signal.
+#[derive(Clone, Debug)]
+pub(crate) struct Actions([SigAction; Signal::MAX as usize]);
+
+impl Default for Actions {
+    fn default() -> Self {
+        Self([SigAction::default(); Signal::MAX as usize])
+    }
+}
+
+impl Actions {
+    /// What is done with it.
+    pub(crate) fn get(&self, signal: Signal) -> SigAction {
+        self.0[usize::from(signal.get()) - 1]
+    }
+
+    /// Changes what is done with it.
+    pub(crate) fn set(&mut self, signal: Signal, action: SigAction) {
+        self.0[usize::from(signal.get()) - 1] = action;
+    }
+
+    /// exec: handlers are gone, what was ignored stays ignored.
+    pub(crate) fn reset_handlers(&mut self) {
+        for action in &mut self.0 {
+            if action.handler != SIG_IGN {
+                *action = SigAction::default();
+            }
+        }
+    }
+
+    /// The signals with this handler word: `SIG_IGN`, or any handler if `None`.
+    pub(crate) fn with(&self, ignored: bool) -> SigSet {
+        let mut set = SigSet::default();
+        for number in 1..=Signal::MAX {
+            let Some(signal) = Signal::new(number) else {
+                continue;
+            };
+            let handler = self.get(signal).handler;
+            let wanted = if ignored {
+                handler == SIG_IGN
+            } else {
+                handler > SIG_IGN
+            };
+            if wanted {
+                set = set.union(SigSet::of(signal));
+            }
+        }
+        set
+    }
+}
+
+/// Where a fault happened, for the frame of its handler.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct FaultRecord {
+    /// `FAR_EL1`.
+    pub(crate) address: u64,
+    /// `ESR_EL1`.
+    pub(crate) esr: u64,
+}
+
+/// What is pending for and blocked by one task.
+#[derive(Clone, Debug)]
+pub(crate) struct Signals {
+    /// Not delivered for now.
+    pub(crate) blocked: SigSet,
+    /// Posted and not yet delivered.
+    pub(crate) pending: SigSet,
+    /// What is known of those; at most one for each.
+    pub(crate) infos: Vec<SigInfo>,
+    /// The mask to put back after `rt_sigsuspend`, `ppoll` and their like.
+    pub(crate) saved_mask: Option<SigSet>,
+    /// `sigaltstack(2)`.
+    pub(crate) alt_stack: AltStack,
+    /// The last fault.
+    pub(crate) fault: Option<FaultRecord>,
+    /// Why the next fatal signal comes, for the report of a death.
+    pub(crate) cause: Option<Cause>,
+}
+
+impl Default for Signals {
+    fn default() -> Self {
+        Self {
+            blocked: SigSet::default(),
+            pending: SigSet::default(),
+            infos: Vec::new(),
+            saved_mask: None,
+            alt_stack: AltStack::NONE,
+            fault: None,
+            cause: None,
+        }
+    }
+}
+
+impl Signals {
+    /// What can be delivered now.
+    pub(crate) fn deliverable(&self) -> SigSet {
+        self.pending.without(self.blocked)
+    }
+
+    /// Takes the next signal to deliver: faults first, as Linux does (`SYNCHRONOUS_MASK`), then by number.
+    pub(crate) fn take_next(&mut self) -> Option<SigInfo> {
+        const SYNCHRONOUS: [Signal; 5] = [Signal::SEGV, Signal::BUS, Signal::ILL, Signal::TRAP, Signal::FPE];
+        let ready = self.deliverable();
+        let signal = SYNCHRONOUS
+            .into_iter()
+            .find(|signal| ready.contains(*signal))
+            .or(ready.first())?;
+        self.pending = self.pending.without(SigSet::of(signal));
+        let at = self.infos.iter().position(|info| info.signal == signal);
+        Some(at.map_or(kernel_info(signal), |at| self.infos.remove(at)))
+    }
+
+    /// Forgets pending signals.
+    pub(crate) fn discard(&mut self, set: SigSet) {
+        self.pending = self.pending.without(set);
+        self.infos.retain(|info| !set.contains(info.signal));
+    }
+}
+
+/// A signal from the kernel with nothing to say.
+pub(crate) fn kernel_info(signal: Signal) -> SigInfo {
+    SigInfo {
+        signal,
+        code: abi::signal::code::SI_KERNEL,
+        detail: abi::signal::SigDetail::Kernel,
+    }
+}

@@ -1,0 +1,583 @@
+//! Calls on descriptors: opening, duplicating, reading, writing, moving.
+
+use std::rc::Rc;
+
+use abi::Errno;
+use abi::flags::OpenFlags;
+use abi::fs::{
+    IOV_MAX, MAX_RW_COUNT, SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET, encode_dirent, fcntl,
+};
+use abi::nr;
+use abi::process::RLIMIT_NOFILE;
+
+use super::{Answer, Call, Handler, Stop};
+use crate::file::host::errno;
+use crate::file::stat::entry_kind;
+use crate::file::{DirEntry, File, Kind, Slot, pipe};
+
+pub(super) const CALLS: &[(usize, Handler)] = &[
+    (nr::OPENAT, openat),
+    (nr::CLOSE, close),
+    (nr::CLOSE_RANGE, close_range),
+    (nr::DUP, dup),
+    (nr::DUP3, dup3),
+    (nr::FCNTL, fcntl),
+    (nr::PIPE2, pipe2),
+    (nr::READ, read),
+    (nr::WRITE, write),
+    (nr::READV, readv),
+    (nr::WRITEV, writev),
+    (nr::PREAD64, pread64),
+    (nr::PWRITE64, pwrite64),
+    (nr::LSEEK, lseek),
+    (nr::SENDFILE, sendfile),
+    (nr::GETDENTS64, getdents64),
+    (nr::FTRUNCATE, ftruncate),
+    (nr::FSYNC, fsync),
+    (nr::FDATASYNC, fsync),
+    (nr::SYNC, sync),
+    (nr::FADVISE64, fadvise64),
+    (nr::FLOCK, flock),
+];
+
+/// Bytes that go through the kernel's buffer at once.
+const CHUNK: usize = 128 << 10;
+
+impl Call<'_> {
+    pub(super) fn file(&self, fd: i32) -> Result<Rc<File>, Errno> {
+        self.task().files.borrow().get(fd).map(Rc::clone)
+    }
+
+    fn add_file(&mut self, file: Rc<File>, close_on_exec: bool, from: u64) -> Answer {
+        let limit = self.task().limits[RLIMIT_NOFILE].current;
+        let slot = Slot { file, close_on_exec };
+        let fd = self.task().files.borrow_mut().add(slot, from, limit)?;
+        Ok(fd as u64)
+    }
+
+    /// The vectors of `readv` and `writev` as (address, length); their sum is limited as Linux limits it.
+    fn vectors(&mut self, at: u64, count: u64) -> Result<Vec<(u64, u64)>, Errno> {
+        if count > IOV_MAX {
+            return Err(Errno::EINVAL);
+        }
+        let mut bytes = vec![0; count as usize * 16];
+        self.kernel.read_user(self.pid, at, &mut bytes)?;
+        let mut left = MAX_RW_COUNT;
+        let mut vectors = Vec::with_capacity(count as usize);
+        for chunk in bytes.chunks_exact(16) {
+            let (base, length) = (abi::bytes::get_u64(chunk, 0), abi::bytes::get_u64(chunk, 8));
+            if length > i64::MAX as u64 {
+                return Err(Errno::EINVAL);
+            }
+            let length = length.min(left);
+            left -= length;
+            vectors.push((base, length));
+        }
+        Ok(vectors)
+    }
+
+    /// Reads into user memory until the file has no more for now.
+    fn read_into(&mut self, file: &Rc<File>, vectors: &[(u64, u64)], position: Option<u64>) -> Answer {
+        if !file.readable() {
+            return Err(Errno::EBADF.into());
+        }
+        let mut buffer = std::mem::take(&mut self.kernel.scratch);
+        buffer.resize(CHUNK, 0);
+        let mut done = 0;
+        let result = self.read_vectors(file, vectors, position, &mut buffer, &mut done);
+        self.kernel.scratch = buffer;
+        if position.is_none() && done > 0 && file.seekable() {
+            file.set_position(file.position() + done);
+        }
+        match result {
+            // What came is the answer; the error or the wait belongs to the next call.
+            Err(_) if done > 0 => Ok(done),
+            Err(stop) => Err(stop),
+            Ok(()) => Ok(done),
+        }
+    }
+
+    fn read_vectors(
+        &mut self,
+        file: &Rc<File>,
+        vectors: &[(u64, u64)],
+        position: Option<u64>,
+        buffer: &mut [u8],
+        done: &mut u64,
+    ) -> Result<(), Stop> {
+        let start = position.unwrap_or_else(|| file.position());
+        for &(base, length) in vectors {
+            let mut inside = 0;
+            while inside < length {
+                let step = (length - inside).min(CHUNK as u64) as usize;
+                let count = self
+                    .kernel
+                    .read_file(file, start.saturating_add(*done), &mut buffer[..step])?;
+                let at = base.wrapping_add(inside);
+                let taken = self.kernel.write_user_partly(self.pid, at, &buffer[..count])?;
+                *done += taken as u64;
+                inside += taken as u64;
+                if taken < count {
+                    return Err(Errno::EFAULT.into());
+                }
+                // A stream gives what it has; asking on would wait.
+                if count < step || !file.seekable() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes user memory to a file; waits for streams that are full, and remembers how far it came.
+    fn write_from(&mut self, file: &Rc<File>, vectors: &[(u64, u64)], position: Option<u64>) -> Answer {
+        if !file.writable() {
+            return Err(Errno::EBADF.into());
+        }
+        let mut at = self.kernel.write_position(file, position)?;
+        let mut buffer = std::mem::take(&mut self.kernel.scratch);
+        let mut done = self.task().progress.done;
+        let before = done;
+        at += if file.seekable() { done } else { 0 };
+        let result = self.write_vectors(file, vectors, at, &mut buffer, &mut done);
+        self.kernel.scratch = buffer;
+        if position.is_none() && file.seekable() {
+            file.set_position(at + (done - before));
+        }
+        match result {
+            Err(Stop::Wait(wait)) => {
+                self.task_mut().progress.done = done;
+                Err(Stop::Wait(wait))
+            }
+            Err(_) if done > 0 => Ok(done),
+            Err(stop) => Err(stop),
+            Ok(()) => Ok(done),
+        }
+    }
+
+    fn write_vectors(
+        &mut self,
+        file: &Rc<File>,
+        vectors: &[(u64, u64)],
+        start: u64,
+        buffer: &mut Vec<u8>,
+        done: &mut u64,
+    ) -> Result<(), Stop> {
+        let first = *done;
+        loop {
+            // Small vectors go together, so that a line printed in parts is one write.
+            let fault = self.gather(vectors, *done, buffer);
+            if buffer.is_empty() {
+                return fault.map_err(Stop::from);
+            }
+            let mut written = 0;
+            while written < buffer.len() {
+                let at = start + (*done - first);
+                let count = self.kernel.write_file(self.pid, file, at, &buffer[written..])?;
+                *done += count as u64;
+                written += count;
+                if count == 0 {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Up to a chunk of the vectors' bytes from `skip` on.
+    fn gather(&mut self, vectors: &[(u64, u64)], mut skip: u64, buffer: &mut Vec<u8>) -> Result<(), Errno> {
+        buffer.clear();
+        for &(base, length) in vectors {
+            if skip >= length {
+                skip -= length;
+                continue;
+            }
+            let room = (CHUNK - buffer.len()) as u64;
+            let step = (length - skip).min(room) as usize;
+            if step == 0 {
+                break;
+            }
+            let from = buffer.len();
+            buffer.resize(from + step, 0);
+            let at = base.wrapping_add(skip);
+            let got = self.kernel.read_user_partly(self.pid, at, &mut buffer[from..]);
+            let taken = *got.as_ref().unwrap_or(&0);
+            buffer.truncate(from + taken);
+            if taken < step {
+                return Err(Errno::EFAULT);
+            }
+            skip = 0;
+        }
+        Ok(())
+    }
+}
+
+fn openat(call: &mut Call<'_>) -> Answer {
+    let path = call.path(call.args[1])?;
+    let flags = OpenFlags::from_bits_retain(call.args[2] as u32);
+    let (pid, from, mode) = (call.pid, call.int(0), call.args[3] as u32);
+    let file = call.kernel.open(pid, from, &path, flags, mode)?;
+    call.add_file(file, flags.contains(OpenFlags::CLOEXEC), 0)
+}
+
+fn close(call: &mut Call<'_>) -> Answer {
+    let fd = call.int(0);
+    call.task().files.borrow_mut().close(fd)?;
+    Ok(0)
+}
+
+fn close_range(call: &mut Call<'_>) -> Answer {
+    const UNSHARE: u64 = 2;
+    const CLOEXEC: u64 = 4;
+    let (first, last, flags) = (call.args[0] as u32, call.args[1] as u32, call.args[2]);
+    if first > last || flags & !(UNSHARE | CLOEXEC) != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let mut files = call.task().files.borrow_mut();
+    let open: Vec<i32> = files.numbers().collect();
+    for fd in open
+        .into_iter()
+        .filter(|fd| (first..=last).contains(&(*fd as u32)))
+    {
+        if flags & CLOEXEC != 0 {
+            files.slot_mut(fd)?.close_on_exec = true;
+        } else {
+            files.close(fd)?;
+        }
+    }
+    Ok(0)
+}
+
+fn dup(call: &mut Call<'_>) -> Answer {
+    let file = call.file(call.int(0))?;
+    call.add_file(file, false, 0)
+}
+
+fn dup3(call: &mut Call<'_>) -> Answer {
+    let (old, new, bits) = (call.int(0), call.int(1), call.args[2] as u32);
+    let flags = OpenFlags::from_bits_retain(bits);
+    if !OpenFlags::CLOEXEC.contains(flags) || old == new {
+        return Err(Errno::EINVAL.into());
+    }
+    let limit = call.task().limits[RLIMIT_NOFILE].current;
+    let index = usize::try_from(new).map_err(|_| Errno::EBADF)?;
+    if index as u64 >= limit {
+        return Err(Errno::EBADF.into());
+    }
+    let slot = Slot {
+        file: call.file(old)?,
+        close_on_exec: flags.contains(OpenFlags::CLOEXEC),
+    };
+    call.task().files.borrow_mut().put(index, slot);
+    Ok(new as u64)
+}
+
+fn fcntl(call: &mut Call<'_>) -> Answer {
+    let (fd, command, argument) = (call.int(0), call.args[1], call.args[2]);
+    let file = call.file(fd)?;
+    match command {
+        fcntl::F_DUPFD | fcntl::F_DUPFD_CLOEXEC => {
+            if argument >= call.task().limits[RLIMIT_NOFILE].current {
+                return Err(Errno::EINVAL.into());
+            }
+            call.add_file(file, command == fcntl::F_DUPFD_CLOEXEC, argument)
+        }
+        fcntl::F_GETFD => Ok(u64::from(call.task().files.borrow().slot(fd)?.close_on_exec)),
+        fcntl::F_SETFD => {
+            let close = argument & fcntl::FD_CLOEXEC != 0;
+            call.task().files.borrow_mut().slot_mut(fd)?.close_on_exec = close;
+            Ok(0)
+        }
+        fcntl::F_GETFL => Ok(u64::from(file.flags.get() | OpenFlags::LARGEFILE.bits())),
+        fcntl::F_SETFL => {
+            let settable = (OpenFlags::APPEND | OpenFlags::NONBLOCK | OpenFlags::NOATIME).bits();
+            let kept = file.flags.get() & !settable;
+            file.flags.set(kept | argument as u32 & settable);
+            Ok(0)
+        }
+        // Record locks: the machine's guests share one host process, so the host's would not part them. A lock is
+        // granted and nobody else is known to hold one.
+        fcntl::F_GETLK => {
+            call.write(argument, &fcntl::F_UNLCK.to_le_bytes())?;
+            Ok(0)
+        }
+        fcntl::F_SETLK | fcntl::F_SETLKW => {
+            let _: [u8; 32] = call.read(argument)?;
+            Ok(0)
+        }
+        fcntl::F_GETPIPE_SZ | fcntl::F_SETPIPE_SZ => match file.kind {
+            Kind::Pipe(_) => Ok(pipe::CAPACITY as u64),
+            _ => Err(Errno::EBADF.into()),
+        },
+        _ => Err(Errno::EINVAL.into()),
+    }
+}
+
+fn pipe2(call: &mut Call<'_>) -> Answer {
+    let flags = OpenFlags::from_bits_retain(call.args[1] as u32);
+    let known = OpenFlags::CLOEXEC | OpenFlags::NONBLOCK | OpenFlags::DIRECT;
+    if !known.contains(flags) {
+        return Err(Errno::EINVAL.into());
+    }
+    let (read, write) = pipe::pair(&call.kernel.bell);
+    let name = format!("pipe:[{}]", read.number()).into_bytes();
+    let status = flags & OpenFlags::NONBLOCK;
+    let close_on_exec = flags.contains(OpenFlags::CLOEXEC);
+    let read = File::new(Kind::Pipe(read), status, name.clone());
+    let write = File::new(Kind::Pipe(write), status | OpenFlags::WRONLY, name);
+    let first = call.add_file(read, close_on_exec, 0)? as i32;
+    let second = match call.add_file(write, close_on_exec, 0) {
+        Ok(fd) => fd as i32,
+        Err(stop) => {
+            call.task().files.borrow_mut().close(first)?;
+            return Err(stop);
+        }
+    };
+    let pair = [first.to_le_bytes(), second.to_le_bytes()].concat();
+    if let Err(errno) = call.write(call.args[0], &pair) {
+        let mut files = call.task().files.borrow_mut();
+        files.close(first)?;
+        files.close(second)?;
+        return Err(errno.into());
+    }
+    Ok(0)
+}
+
+fn one(call: &Call<'_>) -> [(u64, u64); 1] {
+    [(call.args[1], call.args[2].min(MAX_RW_COUNT))]
+}
+
+fn read(call: &mut Call<'_>) -> Answer {
+    let file = call.file(call.int(0))?;
+    call.read_into(&file, &one(call), None)
+}
+
+fn write(call: &mut Call<'_>) -> Answer {
+    let file = call.file(call.int(0))?;
+    call.write_from(&file, &one(call), None)
+}
+
+fn readv(call: &mut Call<'_>) -> Answer {
+    let file = call.file(call.int(0))?;
+    let vectors = call.vectors(call.args[1], call.args[2])?;
+    call.read_into(&file, &vectors, None)
+}
+
+fn writev(call: &mut Call<'_>) -> Answer {
+    let file = call.file(call.int(0))?;
+    let vectors = call.vectors(call.args[1], call.args[2])?;
+    call.write_from(&file, &vectors, None)
+}
+
+/// The position argument of `pread64` and `pwrite64`, after their checks in Linux's order.
+fn positioned(call: &Call<'_>) -> Result<(Rc<File>, u64), Errno> {
+    let position = call.args[3];
+    if position > i64::MAX as u64 {
+        return Err(Errno::EINVAL);
+    }
+    let file = call.file(call.int(0))?;
+    if !file.seekable() {
+        return Err(Errno::ESPIPE);
+    }
+    Ok((file, position))
+}
+
+fn pread64(call: &mut Call<'_>) -> Answer {
+    let (file, position) = positioned(call)?;
+    call.read_into(&file, &one(call), Some(position))
+}
+
+fn pwrite64(call: &mut Call<'_>) -> Answer {
+    let (file, position) = positioned(call)?;
+    call.write_from(&file, &one(call), Some(position))
+}
+
+fn lseek(call: &mut Call<'_>) -> Answer {
+    let file = call.file(call.int(0))?;
+    let (offset, whence) = (call.args[1] as i64, call.args[2]);
+    let base = match (&file.kind, whence) {
+        (Kind::Stream(host), _) => {
+            // Some devices of the host can be moved in; terminals and pipes say ESPIPE themselves.
+            let to = match whence {
+                SEEK_SET => rustix::fs::SeekFrom::Start(offset as u64),
+                SEEK_CUR => rustix::fs::SeekFrom::Current(offset),
+                SEEK_END => rustix::fs::SeekFrom::End(offset),
+                _ => return Err(Errno::EINVAL.into()),
+            };
+            return rustix::fs::seek(host, to).map_err(|error| errno(error).into());
+        }
+        (Kind::Pipe(_), _) => return Err(Errno::ESPIPE.into()),
+        (_, SEEK_SET) => 0,
+        (_, SEEK_CUR) => file.position() as i64,
+        (_, SEEK_END | SEEK_DATA | SEEK_HOLE) => call.kernel.stat_file(&file)?.size as i64,
+        _ => return Err(Errno::EINVAL.into()),
+    };
+    if whence == SEEK_DATA || whence == SEEK_HOLE {
+        // All of the file counts as data, which Linux allows; the hole is its end.
+        if offset < 0 || offset >= base {
+            return Err(Errno::ENXIO.into());
+        }
+        let to = if whence == SEEK_DATA { offset } else { base };
+        file.set_position(to as u64);
+        return Ok(to as u64);
+    }
+    let to = base.checked_add(offset).ok_or(Errno::EOVERFLOW)?;
+    if to < 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    file.set_position(to as u64);
+    Ok(to as u64)
+}
+
+fn sendfile(call: &mut Call<'_>) -> Answer {
+    let (to, from) = (call.file(call.int(0))?, call.file(call.int(1))?);
+    let (offset_at, count) = (call.args[2], call.args[3].min(MAX_RW_COUNT));
+    if !from.readable() || !to.writable() {
+        return Err(Errno::EBADF.into());
+    }
+    // As Linux, only from files that can be mapped.
+    if !matches!(from.kind, Kind::Regular { .. }) {
+        return Err(Errno::EINVAL.into());
+    }
+    let start = match offset_at {
+        0 => from.position(),
+        at => u64::from_le_bytes(call.read(at)?),
+    };
+    let mut buffer = vec![0; count.min(CHUNK as u64) as usize];
+    let mut done = 0;
+    let mut stop = None;
+    while done < count {
+        let step = (count - done).min(CHUNK as u64) as usize;
+        let got = call.kernel.read_file(&from, start + done, &mut buffer[..step])?;
+        if got == 0 {
+            break;
+        }
+        let at = call.kernel.write_position(&to, None)?;
+        match call.kernel.write_file(call.pid, &to, at, &buffer[..got]) {
+            Ok(written) => {
+                done += written as u64;
+                if to.seekable() {
+                    to.set_position(at + written as u64);
+                }
+            }
+            Err(error) => {
+                stop = Some(error);
+                break;
+            }
+        }
+    }
+    if let Some(stop) = stop.filter(|_| done == 0) {
+        return Err(stop);
+    }
+    match offset_at {
+        0 => from.set_position(start + done),
+        at => call.write(at, &(start + done).to_le_bytes())?,
+    }
+    Ok(done)
+}
+
+/// The entries of a directory of the host, `.` and `..` with them.
+fn host_entries(host: &std::os::fd::OwnedFd) -> Result<Vec<DirEntry>, Errno> {
+    let directory = rustix::fs::Dir::read_from(host).map_err(errno)?;
+    let mut entries = Vec::new();
+    for entry in directory {
+        let entry = entry.map_err(errno)?;
+        entries.push(DirEntry {
+            name: entry.file_name().to_bytes().to_vec(),
+            inode: entry.ino(),
+            kind: entry_kind(entry.file_type()),
+        });
+    }
+    Ok(entries)
+}
+
+fn getdents64(call: &mut Call<'_>) -> Answer {
+    let file = call.file(call.int(0))?;
+    let (at, room) = (call.args[1], call.args[2] as u32 as usize);
+    let first = file.position() as usize;
+    let mut out = Vec::new();
+    let mut next = first;
+    let mut fits = |entries: &[DirEntry]| {
+        for entry in entries.iter().skip(first) {
+            let bytes = encode_dirent(entry.inode, next as u64 + 1, entry.kind, &entry.name);
+            if out.len() + bytes.len() > room {
+                return next < entries.len() && out.is_empty();
+            }
+            out.extend_from_slice(&bytes);
+            next += 1;
+        }
+        false
+    };
+    let too_small = match &file.kind {
+        Kind::Directory { host, entries } => {
+            let mut known = entries.borrow_mut();
+            if known.is_none() || first == 0 {
+                *known = Some(host_entries(host)?);
+            }
+            fits(known.as_deref().unwrap_or(&[]))
+        }
+        Kind::Listing(entries) => fits(entries),
+        _ => return Err(Errno::ENOTDIR.into()),
+    };
+    if too_small {
+        return Err(Errno::EINVAL.into());
+    }
+    call.write(at, &out)?;
+    file.set_position(next as u64);
+    Ok(out.len() as u64)
+}
+
+fn ftruncate(call: &mut Call<'_>) -> Answer {
+    let length = call.args[1];
+    if length > i64::MAX as u64 {
+        return Err(Errno::EINVAL.into());
+    }
+    let file = call.file(call.int(0))?;
+    let Kind::Regular {
+        memory,
+        host: Some(host),
+        ..
+    } = &file.kind
+    else {
+        return Err(Errno::EINVAL.into());
+    };
+    if !file.writable() {
+        return Err(Errno::EINVAL.into());
+    }
+    rustix::fs::ftruncate(host, length).map_err(errno)?;
+    call.kernel.memory.file_resized(memory.id(), length);
+    Ok(0)
+}
+
+/// The host does the waiting for its disk; this is the one call in which it may take time.
+fn fsync(call: &mut Call<'_>) -> Answer {
+    let file = call.file(call.int(0))?;
+    match (&file.kind, file.host()) {
+        (Kind::Regular { .. } | Kind::Directory { .. }, Some(host)) => {
+            rustix::fs::fsync(host).map_err(errno)?;
+            Ok(0)
+        }
+        (Kind::Regular { .. }, None) => Ok(0),
+        _ => Err(Errno::EINVAL.into()),
+    }
+}
+
+fn sync(_: &mut Call<'_>) -> Answer {
+    rustix::fs::sync();
+    Ok(0)
+}
+
+/// Advice about a file that the host caches as it sees fit.
+fn fadvise64(call: &mut Call<'_>) -> Answer {
+    let file = call.file(call.int(0))?;
+    match file.kind {
+        Kind::Pipe(_) => Err(Errno::ESPIPE.into()),
+        _ if call.args[3] > 5 => Err(Errno::EINVAL.into()),
+        _ => Ok(0),
+    }
+}
+
+/// A lock that is always free, as record locks are (see `fcntl`).
+fn flock(call: &mut Call<'_>) -> Answer {
+    call.file(call.int(0))?;
+    Ok(0)
+}

@@ -1,0 +1,176 @@
+//! System calls: one table from numbers to functions, one file per family.
+//!
+//! - [`mman`]: memory. [`file`]: descriptors, reading and writing. [`path`]: names. [`poll`]: waiting for files.
+//! - [`process`]: tasks and their identity. [`time`]: clocks and sleep. [`signal`]: signals. [`tty`]: `ioctl`.
+//! - [`misc`]: facts about the machine, random bytes, futex.
+//!
+//! A call is a function of [`Call`] with an [`Answer`]: a number, or [`Stop`]: an errno, a wait after which the call
+//! is made again from the start, or nothing at all because the registers are already what they should be.
+
+use abi::{Errno, nr};
+
+use crate::kernel::{Kernel, Notice};
+use crate::task::{Pid, State, Task};
+use crate::wait::{Progress, Wait};
+
+mod file;
+mod misc;
+mod mman;
+mod path;
+mod poll;
+mod process;
+mod signal;
+mod time;
+mod tty;
+
+#[cfg(test)]
+mod tests;
+
+/// Why a call has no number as its answer.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// Linux's answer.
+    Errno(Errno),
+    /// It must wait and be made again.
+    Wait(Wait),
+    /// The registers are set, or there is no task any more.
+    NoAnswer,
+}
+
+impl From<Errno> for Stop {
+    fn from(errno: Errno) -> Self {
+        Self::Errno(errno)
+    }
+}
+
+/// What a call comes to.
+pub(crate) type Answer = Result<u64, Stop>;
+
+/// One system call of one task.
+pub(crate) struct Call<'k> {
+    pub(crate) kernel: &'k mut Kernel,
+    pub(crate) pid: Pid,
+    /// x0 to x5.
+    pub(crate) args: [u64; 6],
+}
+
+type Handler = fn(&mut Call<'_>) -> Answer;
+
+/// The functions by number.
+static HANDLERS: [Option<Handler>; nr::COUNT] = {
+    let mut table: [Option<Handler>; nr::COUNT] = [None; nr::COUNT];
+    let families = [
+        mman::CALLS,
+        file::CALLS,
+        path::CALLS,
+        poll::CALLS,
+        process::CALLS,
+        time::CALLS,
+        signal::CALLS,
+        tty::CALLS,
+        misc::CALLS,
+    ];
+    let mut family = 0;
+    while family < families.len() {
+        let mut entry = 0;
+        while entry < families[family].len() {
+            let (number, handler) = families[family][entry];
+            assert!(table[number].is_none(), "two functions for one call");
+            table[number] = Some(handler);
+            entry += 1;
+        }
+        family += 1;
+    }
+    table
+};
+
+impl Kernel {
+    /// A task's `SVC`: the call's number is in x8, its arguments in x0 to x5.
+    pub(crate) fn system_call(&mut self, pid: Pid) {
+        self.task_mut(pid).progress = Progress::default();
+        self.make_call(pid);
+    }
+
+    /// Makes a call again that had to wait; its registers are as they were.
+    pub(crate) fn call_again(&mut self, pid: Pid) {
+        self.task_mut(pid).state = State::Runnable;
+        self.make_call(pid);
+    }
+
+    fn make_call(&mut self, pid: Pid) {
+        let regs = &self.task(pid).regs;
+        let number = regs.x(8);
+        let args = core::array::from_fn(|n| regs.x(n));
+        let handler = usize::try_from(number)
+            .ok()
+            .and_then(|index| HANDLERS.get(index).copied().flatten());
+        let answer = match handler {
+            Some(handler) => handler(&mut Call {
+                kernel: self,
+                pid,
+                args,
+            }),
+            None => self.unknown_call(pid, number),
+        };
+        self.answer(pid, answer);
+    }
+
+    fn answer(&mut self, pid: Pid, answer: Answer) {
+        let result = match answer {
+            Ok(value) => value,
+            Err(Stop::Errno(errno)) => errno.to_result(),
+            Err(Stop::Wait(wait)) => return self.block(pid, wait),
+            Err(Stop::NoAnswer) => return,
+        };
+        let task = self.task_mut(pid);
+        task.regs.set_x(0, result);
+        task.wait = None;
+    }
+
+    fn unknown_call(&mut self, pid: Pid, number: u64) -> Answer {
+        // Calls that programs probe for and do well without; the reasons stand beside them.
+        if !misc::QUIETLY_ABSENT.contains(&(number as usize)) && self.told_calls.insert(number) {
+            let program = String::from_utf8_lossy(&self.task(pid).comm).into_owned();
+            self.notices.push(Notice::UnknownCall { pid, program, number });
+        }
+        Err(Errno::ENOSYS.into())
+    }
+}
+
+impl Call<'_> {
+    pub(crate) fn task(&self) -> &Task {
+        self.kernel.task(self.pid)
+    }
+
+    pub(crate) fn task_mut(&mut self) -> &mut Task {
+        self.kernel.task_mut(self.pid)
+    }
+
+    /// An argument that Linux takes as an `int`.
+    pub(crate) fn int(&self, index: usize) -> i32 {
+        self.args[index] as i32
+    }
+
+    /// Bytes of user memory.
+    pub(crate) fn read<const N: usize>(&mut self, from: u64) -> Result<[u8; N], Errno> {
+        let mut bytes = [0; N];
+        self.kernel.read_user(self.pid, from, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Writes bytes to user memory.
+    pub(crate) fn write(&mut self, to: u64, bytes: &[u8]) -> Result<(), Errno> {
+        self.kernel.write_user(self.pid, to, bytes)
+    }
+
+    /// Writes bytes to user memory unless the pointer is null.
+    pub(crate) fn write_if_wanted(&mut self, to: u64, bytes: &[u8]) -> Result<(), Errno> {
+        if to == 0 { Ok(()) } else { self.write(to, bytes) }
+    }
+
+    /// A path argument.
+    pub(crate) fn path(&mut self, from: u64) -> Result<Vec<u8>, Errno> {
+        let text = self.kernel.read_text(self.pid, from, abi::fs::PATH_MAX)?;
+        text.ok_or(Errno::ENAMETOOLONG)
+    }
+}

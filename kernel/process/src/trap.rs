@@ -1,0 +1,96 @@
+//! Why the processor came back from user space, and what the kernel does about it: a table from [`Trap`] to calls,
+//! faults and signals (`arch/arm64/kernel/entry-common.c`, `arch/arm64/mm/fault.c`).
+
+use abi::signal::{SigDetail, SigInfo, Signal, code};
+use arch::{Fault, Trap};
+use mm::{Violation, ViolationKind};
+
+use crate::clock::Clock;
+use crate::death::Cause;
+use crate::kernel::Kernel;
+use crate::signal::FaultRecord;
+use crate::task::Pid;
+
+impl Kernel {
+    /// Does what a trap of this task asks for. Afterwards the task can run on, or waits, or has ended:
+    /// [`Kernel::next_task`] knows.
+    pub fn handle(&mut self, pid: Pid, trap: Trap, clock: Clock) {
+        self.clock = clock;
+        match trap {
+            Trap::Supervisor(_) => self.system_call(pid),
+            Trap::Abort(fault) => self.abort(pid, &fault),
+            Trap::Budget => self.slice_ended(pid),
+            other => self.exception(pid, other),
+        }
+        self.leave(pid);
+    }
+
+    fn abort(&mut self, pid: Pid, fault: &Fault) {
+        let space = self.task(pid).space().id;
+        if let Err(violation) = self.memory.fault(space, fault) {
+            self.violate(pid, fault, &violation);
+        }
+    }
+
+    fn violate(&mut self, pid: Pid, fault: &Fault, violation: &Violation) {
+        let address = violation.address.get();
+        let (signal, code) = match &violation.signal {
+            ViolationKind::MapErr => (Signal::SEGV, code::SEGV_MAPERR),
+            ViolationKind::AccErr => (Signal::SEGV, code::SEGV_ACCERR),
+            ViolationKind::BusAdrErr => (Signal::BUS, code::BUS_ADRERR),
+            ViolationKind::BusIo(error) => {
+                self.notices.push(crate::Notice::ReadFailed {
+                    pid,
+                    address,
+                    error: error.to_string(),
+                });
+                (Signal::BUS, code::BUS_ADRERR)
+            }
+            ViolationKind::Alignment => (Signal::BUS, code::BUS_ADRALN),
+            ViolationKind::OutOfRam(out) => return self.kill_for_ram(pid, *out),
+        };
+        let signals = &mut self.task_mut(pid).signals;
+        signals.cause = Some(Cause::Access {
+            access: fault.access,
+            address,
+        });
+        signals.fault = Some(FaultRecord {
+            address,
+            esr: fault.esr(),
+        });
+        let detail = SigDetail::Fault { address };
+        self.force(pid, SigInfo { signal, code, detail });
+    }
+
+    /// RAM is full and this task needs a frame: it dies, the machine does not.
+    pub(crate) fn kill_for_ram(&mut self, pid: Pid, out: mm::OutOfRam) {
+        self.task_mut(pid).signals.cause = Some(Cause::OutOfRam(out));
+        self.force(pid, crate::signal::kernel_info(Signal::KILL));
+    }
+
+    fn exception(&mut self, pid: Pid, trap: Trap) {
+        let (signal, code, cause) = match trap {
+            Trap::Undefined(word) => (Signal::ILL, code::ILL_ILLOPC, Cause::Undefined(word)),
+            Trap::NotImplemented(word) => (Signal::ILL, code::ILL_ILLOPC, Cause::NotImplemented(word)),
+            Trap::Breakpoint(number) => (Signal::TRAP, code::TRAP_BRKPT, Cause::Breakpoint(number)),
+            Trap::PcAlignment => (Signal::BUS, code::BUS_ADRALN, Cause::PcAlignment),
+            _ => (Signal::BUS, code::BUS_ADRALN, Cause::SpAlignment),
+        };
+        let task = self.task_mut(pid);
+        task.signals.cause = Some(cause);
+        let address = match cause {
+            // Linux gives the stack pointer there (do_sp_pc_abort).
+            Cause::SpAlignment => task.regs.sp(),
+            _ => task.regs.pc,
+        };
+        if let Cause::NotImplemented(word) = cause {
+            self.notices.push(crate::Notice::Instruction {
+                pid,
+                pc: address,
+                word,
+            });
+        }
+        let detail = SigDetail::Fault { address };
+        self.force(pid, SigInfo { signal, code, detail });
+    }
+}
