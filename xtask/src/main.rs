@@ -1,5 +1,5 @@
-//! `cargo xtask`: one entry for every chore of the project. One file per subcommand: [`test`], [`ci`], [`guests`],
-//! [`bench`]; what they share is in [`command`] (running programs), [`debian`] (packages without root) and [`runner`]
+//! `cargo xtask`: one entry for every chore of the project. One file per subcommand: [`mod@test`], [`ci`], [`guests`],
+//! [`mod@bench`]; what they share is in [`command`] (running programs), [`debian`] (packages without root) and [`runner`]
 //! (a guest on the machine or under qemu-aarch64).
 
 mod bench;
