@@ -350,10 +350,10 @@ fn run_debian(runner: &Runner, reference: &Reference, page: PageSize) -> Verdict
 
 /// The figures of `--stats=json`: the JSON object at the end of standard error, without what a clock measured.
 pub(crate) fn stats(stderr: &str) -> Option<Value> {
-    let from = if stderr.starts_with('{') {
-        0
-    } else {
-        stderr.find("\n{")? + 1
+    let from = match stderr.rfind("\n{") {
+        Some(at) => at + 1,
+        None if stderr.starts_with('{') => 0,
+        None => return None,
     };
     let mut value: Value = serde_json::from_str(stderr[from..].trim()).ok()?;
     drop_times(&mut value);
@@ -434,7 +434,8 @@ mod tests {
 
     #[test]
     fn times_are_not_counts() {
-        let text = "pagewalk: bye\n{\"faults\": {\"zero\": 3}, \"time\": {\"wall_ns\": 15}}\n";
+        let text =
+            "pagewalk: bye\n{ of the guest's\n{\"faults\": {\"zero\": 3}, \"time\": {\"wall_ns\": 15}}\n";
         assert_eq!(stats(text).unwrap(), serde_json::json!({"faults": {"zero": 3}}));
         assert_eq!(stats("no figures"), None);
     }
