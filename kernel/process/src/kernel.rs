@@ -229,6 +229,11 @@ impl Kernel {
         self.tasks.values()
     }
 
+    /// The number given to the newest task.
+    pub fn last_pid(&self) -> u32 {
+        self.next_pid.saturating_sub(1)
+    }
+
     /// The task of this number.
     pub fn find(&self, pid: Pid) -> Option<&Task> {
         self.tasks.get(&pid)

@@ -38,5 +38,6 @@ pub use death::{Cause, Death, Place, Region};
 pub use exec::error::{ElfError, ExecError};
 pub use kernel::{Bundled, Config, Kernel, Notice, Waits};
 pub use lifecycle::{Spawn, SpawnError};
+pub use proc::tree as proc_tree;
 pub use task::{Creds, Directories, Exit, Image, Pid, Space, State, Task, Times};
 pub use wait::HostWait;

@@ -15,6 +15,7 @@ use crate::wait::{Progress, Wait};
 
 mod file;
 mod misc;
+pub(crate) use misc::RELEASE;
 mod mman;
 mod path;
 mod poll;

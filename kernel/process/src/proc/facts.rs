@@ -1,0 +1,178 @@
+//! What `/proc` says of a task and of the system that memory itself does not know, gathered in one place.
+//!
+//! Key types: [`TaskFacts`], [`SystemFacts`]: plain figures, so that the printing knows nothing of tasks.
+
+use abi::process::{RLIMIT_SIGPENDING, RLIMITS};
+use mm::SpaceId;
+
+use crate::kernel::Kernel;
+use crate::task::{Exit, Pid, State, Task};
+
+/// `PF_FORKNOEXEC` and the like are Linux's own; this one says "a user process that has run exec".
+const PF_RANDOMIZE: u32 = 0x0040_0000;
+
+/// Where the parts of the program lie in its address space.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Layout {
+    pub(super) start_code: u64,
+    pub(super) end_code: u64,
+    pub(super) start_data: u64,
+    pub(super) end_data: u64,
+    pub(super) start_brk: u64,
+    pub(super) start_stack: u64,
+    pub(super) args: (u64, u64),
+    pub(super) environment: (u64, u64),
+}
+
+/// One task.
+#[derive(Debug)]
+pub(super) struct TaskFacts {
+    pub(super) pid: i32,
+    pub(super) ppid: i32,
+    pub(super) pgrp: i32,
+    pub(super) session: i32,
+    pub(super) tty_nr: i32,
+    pub(super) tpgid: i32,
+    pub(super) flags: u32,
+    pub(super) comm: Vec<u8>,
+    pub(super) state: u8,
+    pub(super) exit_signal: i32,
+    pub(super) exit_code: i32,
+    pub(super) nice: i8,
+    pub(super) threads: u32,
+    pub(super) start_ns: u64,
+    pub(super) user_ns: u64,
+    pub(super) system_ns: u64,
+    pub(super) children_user_ns: u64,
+    pub(super) children_system_ns: u64,
+    pub(super) minor_faults: u64,
+    pub(super) major_faults: u64,
+    /// `None` for a zombie.
+    pub(super) space: Option<SpaceId>,
+    pub(super) layout: Layout,
+    pub(super) auxv: Vec<u8>,
+    pub(super) exe: Vec<u8>,
+    pub(super) cwd: Vec<u8>,
+    pub(super) umask: u32,
+    pub(super) uids: [u32; 4],
+    pub(super) gids: [u32; 4],
+    pub(super) groups: Vec<u32>,
+    pub(super) fd_slots: u64,
+    /// Signal sets as `status` prints them: bit 0 is signal 1.
+    pub(super) pending: u64,
+    pub(super) blocked: u64,
+    pub(super) ignored: u64,
+    pub(super) caught: u64,
+    pub(super) queued_limit: u64,
+    pub(super) voluntary_switches: u64,
+    pub(super) involuntary_switches: u64,
+    pub(super) limits: [(u64, u64); RLIMITS],
+}
+
+impl TaskFacts {
+    /// The facts of a task, or `None` if there is no such task.
+    pub(super) fn gather(kernel: &Kernel, pid: i32) -> Option<Self> {
+        let task = kernel.find(Pid::new(u32::try_from(pid).ok()?))?;
+        let space = task.space.as_deref();
+        let usage = space.map(|space| kernel.memory().usage(space.id));
+        let directories = task.directories.borrow();
+        let actions = task.actions.borrow();
+        let number = |pid: Pid| pid.get().cast_signed();
+        Some(Self {
+            pid,
+            ppid: number(task.parent),
+            pgrp: number(task.group),
+            session: number(task.session),
+            tty_nr: 0,
+            tpgid: -1,
+            flags: PF_RANDOMIZE,
+            comm: task.comm.clone(),
+            state: task.state.letter() as u8,
+            exit_signal: task.exit_signal.map_or(0, |signal| signal.get().into()),
+            exit_code: task.exit.map_or(0, |exit: Exit| exit.wait_status().cast_signed()),
+            nice: task.nice,
+            threads: u32::from(task.state != State::Zombie),
+            start_ns: task.start_ns,
+            user_ns: task.times.user_ns,
+            system_ns: task.times.system_ns,
+            children_user_ns: task.times.children_user_ns,
+            children_system_ns: task.times.children_system_ns,
+            minor_faults: usage.as_ref().map_or(0, |usage| usage.minor_faults),
+            major_faults: usage.as_ref().map_or(0, |usage| usage.major_faults),
+            space: space.map(|space| space.id),
+            layout: layout(kernel, task),
+            auxv: auxv(task),
+            exe: space.map_or_else(Vec::new, |space| space.image.path.clone()),
+            cwd: directories.working.clone(),
+            umask: directories.umask,
+            uids: [task.creds.uid, task.creds.euid, task.creds.euid, task.creds.euid],
+            gids: [task.creds.gid, task.creds.egid, task.creds.egid, task.creds.egid],
+            groups: task.creds.groups.clone(),
+            fd_slots: 64,
+            pending: task.signals.pending.0,
+            blocked: task.signals.blocked.0,
+            ignored: actions.with(true).0,
+            caught: actions.with(false).0,
+            queued_limit: task.limits[RLIMIT_SIGPENDING].current,
+            voluntary_switches: task.switches.0,
+            involuntary_switches: task.switches.1,
+            limits: task.limits.map(|limit| (limit.current, limit.maximum)),
+        })
+    }
+}
+
+fn layout(kernel: &Kernel, task: &Task) -> Layout {
+    let Some(space) = task.space.as_deref() else {
+        return Layout::default();
+    };
+    let image = &space.image;
+    Layout {
+        start_code: image.code.0,
+        end_code: image.code.1,
+        start_data: image.data.0,
+        end_data: image.data.1,
+        start_brk: kernel.memory().break_range(space.id).0.get(),
+        start_stack: image.stack,
+        args: image.args,
+        environment: image.env,
+    }
+}
+
+fn auxv(task: &Task) -> Vec<u8> {
+    let pairs = task.space.iter().flat_map(|space| &space.image.auxv);
+    pairs
+        .flat_map(|(kind, value)| [kind.to_le_bytes(), value.to_le_bytes()].concat())
+        .collect()
+}
+
+/// The machine as a whole.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SystemFacts {
+    pub(super) up_ns: u64,
+    pub(super) boot_realtime_ns: u64,
+    pub(super) user_ns: u64,
+    pub(super) system_ns: u64,
+    pub(super) switches: u64,
+    pub(super) forks: u64,
+    pub(super) running: u64,
+}
+
+impl SystemFacts {
+    /// The facts as of the last trap.
+    pub(super) fn gather(kernel: &Kernel) -> Self {
+        let clock = kernel.clock();
+        let sum = |of: &dyn Fn(&Task) -> u64| kernel.tasks().map(of).sum();
+        Self {
+            up_ns: clock.monotonic_ns,
+            boot_realtime_ns: clock.realtime_ns.saturating_sub(clock.monotonic_ns),
+            user_ns: sum(&|task| task.times.user_ns + task.times.children_user_ns),
+            system_ns: sum(&|task| task.times.system_ns + task.times.children_system_ns),
+            switches: sum(&|task| task.switches.0 + task.switches.1),
+            forks: kernel.last_pid().saturating_sub(kernel.config().first_pid).into(),
+            running: kernel
+                .tasks()
+                .filter(|task| task.state == State::Runnable)
+                .count() as u64,
+        }
+    }
+}
