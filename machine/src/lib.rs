@@ -1,1 +1,153 @@
-//! The machine: CPU, RAM and kernel wired together, its run loop and its control socket.
+//! The machine: CPU, MMU, RAM and kernel wired together, its run loop, its clock, and its control socket.
+//!
+//! [`Machine::new`] builds one from a [`Config`], [`Machine::run`] runs its first program to the end. Between time
+//! slices the [server] answers questions about `/proc`, so whoever looks sees one moment and disturbs nothing.
+//!
+//! ```text
+//!   kernel.next_task ─→ kernel.context ─→ mmu.switch_to ─→ cpu.run ─→ trap ─→ kernel.handle ─→ mmu.maintain
+//!        ↑                                                                                        │
+//!        └────────────── serve the socket, print notices; wait if no task can run ←───────────────┘
+//! ```
+//!
+//! This is the only crate that knows both halves. Absent: any policy of either.
+
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod config;
+pub mod server;
+pub mod stats;
+mod wait;
+
+use arch::Trap;
+use cpu::Cpu;
+use mm::Memory;
+use mmu::Mmu;
+use process::{Death, Exit, Kernel, Notice, Pid};
+use ram::Ram;
+
+pub use config::{Config, MachineError};
+pub use stats::Stats;
+
+use clock::Clock;
+use server::Server;
+
+/// Instructions in a time slice: about a millisecond, so that `vmmap` is answered at once.
+const SLICE: u64 = 250_000;
+
+/// A machine with its first program loaded.
+pub struct Machine {
+    cpu: Cpu,
+    mmu: Mmu,
+    kernel: Kernel,
+    clock: Clock,
+    server: Option<Server>,
+    started: std::time::Instant,
+}
+
+/// What the person at the terminal should hear, as it happens.
+#[derive(Debug)]
+pub enum Message {
+    /// Something that happens once, such as an unknown system call.
+    Notice(Notice),
+    /// A task died of a signal.
+    Death(Death),
+}
+
+impl Machine {
+    /// Builds the machine and loads the first program.
+    pub fn new(config: Config) -> Result<Self, MachineError> {
+        let ram = Ram::new(config.ram, config.granule).map_err(MachineError::Ram)?;
+        let clock = if config.kernel.seed.is_some() {
+            Clock::instructions()
+        } else {
+            Clock::host()
+        };
+        let mut kernel = Kernel::new(Memory::new(ram.clone()), config.kernel, clock.now(0));
+        kernel.spawn(&config.program).map_err(MachineError::Program)?;
+        let server = config
+            .serve
+            .then(Server::bind)
+            .transpose()
+            .map_err(MachineError::Socket)?;
+        let mut machine = Self {
+            cpu: Cpu::new(),
+            mmu: Mmu::new(ram),
+            kernel,
+            clock,
+            server,
+            started: std::time::Instant::now(),
+        };
+        machine.deliver_tlb_ops();
+        Ok(machine)
+    }
+
+    /// Runs until the first program has ended, and says how it did.
+    pub fn run(&mut self, mut tell: impl FnMut(Message)) -> Result<Exit, MachineError> {
+        loop {
+            match self.kernel.next_task() {
+                Some(pid) => self.run_slice(pid),
+                None => self.wait()?,
+            }
+            self.kernel
+                .take_notices()
+                .into_iter()
+                .map(Message::Notice)
+                .for_each(&mut tell);
+            self.kernel
+                .take_deaths()
+                .into_iter()
+                .map(Message::Death)
+                .for_each(&mut tell);
+            if let Some(exit) = self.kernel.init_exit() {
+                return Ok(exit);
+            }
+            if let Some(server) = &mut self.server {
+                server.serve(&self.kernel);
+            }
+        }
+    }
+
+    /// Runs one task until its slice is used up or it cannot go on.
+    fn run_slice(&mut self, pid: Pid) {
+        let begin = self.clock.now(self.cpu.retired());
+        let end = self.cpu.retired() + SLICE;
+        self.cpu.set_counter(begin.monotonic_ns);
+        loop {
+            let left = end - self.cpu.retired();
+            let (regs, ttbr) = self.kernel.context(pid);
+            self.mmu.switch_to(ttbr);
+            let trap = self.cpu.run(regs, &mut self.mmu, left);
+            let now = self.clock.now(self.cpu.retired());
+            let over = trap == Trap::Budget || self.cpu.retired() >= end;
+            if over {
+                self.kernel.account(pid, now.monotonic_ns - begin.monotonic_ns, 0);
+            }
+            self.kernel.handle(pid, trap, now);
+            self.deliver_tlb_ops();
+            if over {
+                return;
+            }
+            if self.kernel.next_task() != Some(pid) {
+                self.kernel.account(pid, now.monotonic_ns - begin.monotonic_ns, 0);
+                return;
+            }
+        }
+    }
+
+    fn deliver_tlb_ops(&mut self) {
+        for op in self.kernel.memory_mut().take_tlb_ops() {
+            self.mmu.maintain(op);
+        }
+    }
+
+    /// What was counted so far. Everything but the section `time` repeats with the seed.
+    pub fn stats(&self) -> Stats {
+        stats::gather(&self.cpu, &self.mmu, &self.kernel, self.started.elapsed())
+    }
+
+    /// The machine's kernel, to look at.
+    pub fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+}
