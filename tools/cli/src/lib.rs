@@ -8,6 +8,7 @@ pub mod apple;
 pub mod commands;
 mod failure;
 pub mod screen;
+pub mod size;
 pub mod target;
 
 pub use failure::{Failure, finish};

@@ -1,7 +1,7 @@
 //! The program `pagewalk`: one line per subcommand; each lives in its own file under `commands/`.
 
 use clap::{Parser, Subcommand};
-use cli::commands::{ps, vmmap};
+use cli::commands::{demo, ps, run, vmmap};
 use std::process::ExitCode;
 
 /// A virtual memory system in software: run AArch64 Linux programs and see all of their memory.
@@ -14,6 +14,10 @@ struct Pagewalk {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Run an AArch64 Linux program; its exit status is ours (128+N for a signal)
+    Run(run::Args),
+    /// Show the tutorial's beep, live: its ps line and the map of its memory
+    Demo(demo::Args),
     /// List the processes of every running machine
     Ps(ps::Args),
     /// Show the map of the memory of a process of a machine
@@ -23,6 +27,8 @@ enum Command {
 fn main() -> ExitCode {
     let Pagewalk { command } = Pagewalk::parse_from(cli::apple::rewrite(std::env::args_os()));
     let result = match command {
+        Command::Run(args) => args.run(),
+        Command::Demo(args) => args.run(),
         Command::Ps(args) => args.run(),
         Command::Vmmap(args) => args.run_on_machines(),
     };

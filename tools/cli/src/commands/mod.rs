@@ -1,4 +1,6 @@
 //! The subcommands, one file each: `Args` (clap) and `run`.
 
+pub mod demo;
 pub mod ps;
+pub mod run;
 pub mod vmmap;
