@@ -4,6 +4,7 @@
 //! protections, VmFlags and neighbours, and degrades: without VmFlags it still works, by position. What is only
 //! likely (thread stacks, malloc arenas: Linux does not name them) is marked as a guess.
 
+use crate::elf::Layouts;
 use crate::region::Mapping;
 use procfs::Perms;
 
@@ -139,11 +140,15 @@ const ARENA_BYTES: u64 = 64 << 20;
 /// Guards of thread stacks are one page by default; nobody makes them larger than this.
 const LARGEST_GUARD: u64 = 1 << 20;
 
-/// Verdicts for all mappings, in order.
-pub(crate) fn classify(mappings: &[Mapping]) -> Vec<Verdict> {
+/// Verdicts for all mappings, in order. `layouts`: the ELF files whose segments are known exactly; for others the position decides.
+pub(crate) fn classify(mappings: &[Mapping], layouts: &Layouts) -> Vec<Verdict> {
     let mut verdicts: Vec<Verdict> = Vec::with_capacity(mappings.len());
     for index in 0..mappings.len() {
-        let at = Place { mappings, index };
+        let at = Place {
+            mappings,
+            layouts,
+            index,
+        };
         let verdict = named(&at)
             .or_else(|| file(&at))
             .unwrap_or_else(|| anonymous(&at, verdicts.last().map(|v| v.kind)));
@@ -155,6 +160,7 @@ pub(crate) fn classify(mappings: &[Mapping]) -> Vec<Verdict> {
 /// A mapping among its neighbours.
 struct Place<'a> {
     mappings: &'a [Mapping],
+    layouts: &'a Layouts,
     index: usize,
 }
 
@@ -251,6 +257,9 @@ fn elf_segment(at: &Place<'_>) -> Option<Kind> {
     let Perms {
         read, write, exec, ..
     } = this.map.perms;
+    if read && let Some(kind) = exact_kind(at, image) {
+        return Some(kind);
+    }
     Some(match (exec, write, read) {
         (true, ..) => Kind::Text,
         (_, true, _) => Kind::Data,
@@ -259,6 +268,14 @@ fn elf_segment(at: &Place<'_>) -> Option<Kind> {
         _ if is_relro(at) => Kind::Relro,
         _ => Kind::Rodata,
     })
+}
+
+/// By the file's program headers, if they are known and the image's first mapping is what they say.
+fn exact_kind(at: &Place<'_>, image: &[Mapping]) -> Option<Kind> {
+    let this = &at.this().map;
+    let first = &image.first()?.map;
+    let layout = at.layouts.get(first)?;
+    layout.kind(this.start, layout.bias(first)?, this.perms.write)
 }
 
 /// A read-only mapping that was writable once: it is still counted against the commit limit (`ac`), because
@@ -331,10 +348,27 @@ fn is_thread_stack(mapping: &Mapping) -> bool {
         && mapping.map.len() >= 16 << 10
 }
 
-/// Whether the mapping before is an ELF image's own (a writable or last segment of it).
+/// Whether this is the bss of the image before: by its program headers, or else because it touches a private mapping of a file.
 fn follows_image(at: &Place<'_>) -> bool {
-    at.touching_before()
-        .is_some_and(|m| m.map.has_file() && !m.map.perms.shared)
+    let Some(before) = at
+        .touching_before()
+        .filter(|m| m.map.has_file() && !m.map.perms.shared)
+    else {
+        return false;
+    };
+    let image = Place {
+        index: at.index - 1,
+        ..*at
+    }
+    .image();
+    let known = image.first().and_then(|first| {
+        let layout = at.layouts.get(&before.map)?;
+        Some((layout, layout.bias(&first.map)?))
+    });
+    match known {
+        Some((layout, bias)) => layout.kind(at.this().map.start, bias, true) == Some(Kind::Bss),
+        None => true,
+    }
 }
 
 #[cfg(test)]
@@ -348,7 +382,7 @@ mod tests {
             .into_iter()
             .map(|map| Mapping { map, entry: None })
             .collect();
-        classify(&mappings)
+        classify(&mappings, &Layouts::default())
             .iter()
             .map(|v| (v.kind.name(), v.is_guess))
             .collect()

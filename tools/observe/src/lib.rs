@@ -13,6 +13,7 @@
 
 mod calendar;
 mod classify;
+mod elf;
 mod error;
 mod facts;
 pub mod json;

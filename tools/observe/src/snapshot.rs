@@ -1,6 +1,7 @@
 //! One process at one moment ([`Snapshot`]): one pass over `smaps`, read in small pieces.
 
 use crate::classify::{Verdict, classify};
+use crate::elf::Layouts;
 use crate::facts::{gather, is_still, page_bytes_of, recognise};
 use crate::measure::{figures, footprint};
 use crate::page::has_present_page;
@@ -164,7 +165,11 @@ fn read_maps(root: &dyn Root, pid: i32) -> Result<Vec<Mapping>, RootError> {
 }
 
 fn regions(root: &dyn Root, pid: i32, mappings: &[Mapping], page_bytes: Option<u64>) -> Vec<Region> {
-    let verdicts = classify(mappings);
+    let layouts = match page_bytes {
+        Some(page_bytes) if root.is_this_host() => Layouts::of_host(mappings, page_bytes),
+        _ => Layouts::default(),
+    };
+    let verdicts = classify(mappings, &layouts);
     let aliases = Aliases::of(mappings);
     let build = |(index, verdict): (usize, &Verdict)| {
         let has_zero_pages = || {
