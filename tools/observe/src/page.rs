@@ -65,23 +65,61 @@ impl PageState {
     }
 }
 
-/// Whether any page in the range is present though `smaps` counts none: then they are the shared page of zeros.
-/// Looks at no more than `MOST_PAGES`, so that a large reservation does not cost a large read; a file that cannot be read says no.
-pub(crate) fn has_present_page(root: &dyn Root, pid: i32, start: Addr, len: u64, page_bytes: u64) -> bool {
-    const MOST_PAGES: u64 = 64 << 10;
-    let pages = len.checked_div(page_bytes).unwrap_or(0);
-    if pages == 0 || pages > MOST_PAGES {
-        return false;
+/// Pages that one read of `pagemap` covers: one page table's worth at 4 KiB, so that many small regions side by side
+/// share a read (measured: 30,000 empty mappings cost 120,000 system calls when each had its own).
+const WINDOW_PAGES: u64 = 512;
+
+/// Most pages of one region that are looked at, so that a large reservation does not cost a large read.
+const MOST_PAGES: u64 = 64 << 10;
+
+/// Looks for present pages where `smaps` counts none: then they are the shared page of zeros.
+pub(crate) struct ZeroPages<'a> {
+    root: &'a dyn Root,
+    path: String,
+    page_bytes: Option<u64>,
+    /// The first page of the window, and whether each of its pages is present.
+    window: Option<(u64, Vec<bool>)>,
+}
+
+impl<'a> ZeroPages<'a> {
+    pub(crate) fn new(root: &'a dyn Root, pid: i32, page_bytes: Option<u64>) -> Self {
+        Self {
+            root,
+            path: format!("{pid}/pagemap"),
+            page_bytes,
+            window: None,
+        }
     }
-    let mut words = vec![0; (pages * PAGEMAP_ENTRY_BYTES) as usize];
-    let offset = (start.0 / page_bytes).saturating_mul(PAGEMAP_ENTRY_BYTES);
-    let Ok(read) = root.read_at(&format!("{pid}/pagemap"), offset, &mut words) else {
-        return false;
-    };
-    let (entries, _) = words[..read].as_chunks::<8>();
-    entries
-        .iter()
-        .any(|w| PagemapEntry(u64::from_le_bytes(*w)).has(PagemapEntry::PRESENT))
+
+    /// Whether any page of the range is present; a `pagemap` that cannot be read says no.
+    pub(crate) fn any_present(&mut self, start: Addr, len: u64) -> bool {
+        let Some(page_bytes) = self.page_bytes.filter(|&bytes| bytes > 0) else {
+            return false;
+        };
+        let (first, pages) = (start.0 / page_bytes, len / page_bytes);
+        pages <= MOST_PAGES && (first..first.saturating_add(pages)).any(|page| self.is_present(page))
+    }
+
+    fn is_present(&mut self, page: u64) -> bool {
+        let first = page - page % WINDOW_PAGES;
+        let index = (page - first) as usize;
+        let window = match &mut self.window {
+            Some((start, window)) if *start == first => window,
+            _ => &mut self.window.insert((first, self.read(first))).1,
+        };
+        window.get(index).copied().unwrap_or(false)
+    }
+
+    fn read(&self, first: u64) -> Vec<bool> {
+        let mut words = vec![0; (WINDOW_PAGES * PAGEMAP_ENTRY_BYTES) as usize];
+        let offset = first.saturating_mul(PAGEMAP_ENTRY_BYTES);
+        let read = self.root.read_at(&self.path, offset, &mut words).unwrap_or(0);
+        let (entries, _) = words[..read].as_chunks::<8>();
+        entries
+            .iter()
+            .map(|w| PagemapEntry(u64::from_le_bytes(*w)).has(PagemapEntry::PRESENT))
+            .collect()
+    }
 }
 
 #[cfg(test)]

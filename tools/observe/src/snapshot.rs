@@ -4,7 +4,7 @@ use crate::classify::{Verdict, classify};
 use crate::elf::Layouts;
 use crate::facts::{gather, is_still, page_bytes_of, recognise};
 use crate::measure::{figures, footprint};
-use crate::page::has_present_page;
+use crate::page::ZeroPages;
 use crate::region::{Mapping, coalesce, printable};
 use crate::share::{Aliases, share_mode};
 use crate::{Facts, Footprint, MaxPerms, ObserveError, Peak, Region, Totals};
@@ -171,18 +171,12 @@ fn regions(root: &dyn Root, pid: i32, mappings: &[Mapping], page_bytes: Option<u
     };
     let verdicts = classify(mappings, &layouts);
     let aliases = Aliases::of(mappings);
+    let mut zero_pages = ZeroPages::new(root, pid, page_bytes);
     let build = |(index, verdict): (usize, &Verdict)| {
-        let has_zero_pages = || {
-            let map = &mappings[index].map;
-            page_bytes.is_some_and(|bytes| has_present_page(root, pid, map.start, map.len(), bytes))
-        };
-        let share = share_mode(&mappings[index], &aliases, has_zero_pages);
-        region(
-            &mappings[index],
-            verdict,
-            share,
-            image_name(mappings, index, verdict),
-        )
+        let mapping = &mappings[index];
+        let has_zero_pages = || zero_pages.any_present(mapping.map.start, mapping.map.len());
+        let share = share_mode(mapping, &aliases, has_zero_pages);
+        region(mapping, verdict, share, image_name(mappings, index, verdict))
     };
     verdicts.iter().enumerate().map(build).collect()
 }
