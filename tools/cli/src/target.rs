@@ -127,7 +127,7 @@ fn by_pid(sources: &[Source], machine: Option<u32>, pid: i32) -> Vec<Match<'_>> 
 
 fn name_of(source: &Source, pid: i32) -> Result<String, RootError> {
     let stat: PidStat = source.root.parse(&format!("{pid}/stat"))?;
-    Ok(String::from_utf8_lossy(&stat.comm).into_owned())
+    Ok(observe::printable(&stat.comm))
 }
 
 /// Processes with exactly that name; only if there is none, those whose name contains it (as Apple's vmmap).
@@ -143,7 +143,7 @@ fn by_name<'a>(sources: &'a [Source], wanted: &str) -> Result<Vec<Match<'a>>, Fa
             let Ok(stat) = source.root.parse::<PidStat>(&format!("{pid}/stat")) else {
                 continue;
             };
-            let name = String::from_utf8_lossy(&stat.comm).into_owned();
+            let name = observe::printable(&stat.comm);
             // The kernel keeps 15 bytes of a name.
             let is_exact = name == wanted || (name.len() == 15 && wanted.starts_with(&name));
             if is_exact {

@@ -3,6 +3,7 @@
 use procfs::{DirRoot, Root, SmapsRollup};
 use rustix::process::{Pid, Signal, kill_process};
 use std::process::{Child, Command};
+use std::time::{Duration, Instant};
 
 fn vmmap(args: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_vmmap"))
@@ -27,6 +28,18 @@ impl Drop for Ended {
     }
 }
 
+/// Wait for what is sure to come; a host so busy that it takes a minute fails the test.
+fn wait_until(is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "the child does not come to the state that is waited for"
+        );
+        std::thread::yield_now();
+    }
+}
+
 /// A child that stands still: its figures cannot change while they are compared.
 fn stopped_child() -> Ended {
     let child = Ended(
@@ -48,20 +61,10 @@ fn stopped_child() -> Ended {
             .to_owned()
     };
     // It must have become `sleep` and gone to sleep before it is stopped.
-    for _ in 0..1000 {
-        let is_ready = std::fs::read_to_string(format!("/proc/{pid}/comm"))
-            .expect("the child lives and vmmap prints UTF-8")
-            == "sleep\n"
-            && stat(0) == "S";
-        if is_ready {
-            break;
-        }
-        std::thread::yield_now();
-    }
-    kill_process(Pid::from_child(&child.0), Signal::STOP).expect("the child lives and vmmap prints UTF-8");
-    while stat(0) != "T" {
-        std::thread::yield_now();
-    }
+    let comm = || std::fs::read_to_string(format!("/proc/{pid}/comm")).expect("the child lives");
+    wait_until(|| comm() == "sleep\n" && stat(0) == "S");
+    kill_process(Pid::from_child(&child.0), Signal::STOP).expect("the child lives");
+    wait_until(|| stat(0) == "T");
     child
 }
 

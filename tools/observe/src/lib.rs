@@ -31,7 +31,7 @@ pub use error::ObserveError;
 pub use facts::{Facts, Moment};
 pub use measure::{Footprint, Peak};
 pub use page::PageState;
-pub use region::{MaxPerms, Region};
+pub use region::{MaxPerms, Region, printable};
 pub use share::ShareMode;
 pub use snapshot::{Gap, Snapshot};
 pub use totals::{LibraryLine, Totals, TypeRow, WritableLine};

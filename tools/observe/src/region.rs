@@ -156,7 +156,8 @@ impl Mapping {
 }
 
 /// Bytes as text for a screen: bad UTF-8 and control characters replaced, so that no name can steer a terminal.
-pub(crate) fn printable(bytes: &[u8]) -> String {
+#[must_use]
+pub fn printable(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes)
         .chars()
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })
