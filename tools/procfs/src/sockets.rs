@@ -94,8 +94,8 @@ pub fn connect(directory: &Path, host_pid: u32) -> Result<SocketRoot, RootError>
     SocketRoot::greet(UnixStream::connect(&path).map_err(error)?)
 }
 
-/// Every machine that answers, by host pid. Stale sockets (their machine is dead: connecting is refused) are left out and
-/// removed.
+/// Every machine that answers, by host pid. Stale sockets (connecting is refused) are left out, and
+/// removed if no such process is left: a machine that has bound its socket but does not listen yet refuses too.
 ///
 /// # Errors
 /// As [`check_directory`], but for a directory that does not exist: then there are none.
@@ -105,8 +105,9 @@ pub fn machines(directory: &Path) -> io::Result<Vec<SocketRoot>> {
         match connect(directory, host_pid) {
             Ok(root) => roots.push(root),
             Err(e) if e.source.kind() == io::ErrorKind::ConnectionRefused => {
+                let is_dead = !Path::new(&format!("/proc/{host_pid}")).exists();
                 // Losing the race for its removal is fine: it is gone either way.
-                let _ = std::fs::remove_file(socket_path(directory, host_pid));
+                let _ = is_dead.then(|| std::fs::remove_file(socket_path(directory, host_pid)));
             }
             // It died between listing and greeting, or speaks another version: not a machine for us.
             Err(_) => {}
@@ -164,8 +165,10 @@ mod tests {
         assert!(machines(&dir).unwrap().is_empty());
         create_directory(&dir).unwrap();
         serve(UnixListener::bind(socket_path(&dir, 7)).unwrap(), 7);
-        drop(UnixListener::bind(socket_path(&dir, 8)).unwrap());
-        assert_eq!(list(&dir).unwrap(), [7, 8]);
+        // No process has this number: it is above the largest pid_max.
+        const DEAD: u32 = 4_000_000_000;
+        drop(UnixListener::bind(socket_path(&dir, DEAD)).unwrap());
+        assert_eq!(list(&dir).unwrap(), [7, DEAD]);
         let found = machines(&dir).unwrap();
         assert_eq!(list(&dir).unwrap(), [7]);
         let [machine] = found.as_slice() else {
