@@ -149,17 +149,32 @@ fn small_offset(w: Word) -> Decoded {
     }
     match integer(size, opc) {
         Integer::Op(op) if mode == Mode::Offset => int_at(w, op, offset).into(),
-        Integer::Op(op) => Insn::IntIndexed {
+        Integer::Op(op) => indexed(w, op, mode, offset).into(),
+        Integer::Prefetch if form == 0 => Insn::Nop.into(),
+        _ => Decoded::Unallocated,
+    }
+}
+
+fn indexed(w: Word, op: IntOp, mode: Mode, offset: i32) -> Insn {
+    let rn = w.rn_sp();
+    let (dst, src) = (w.rd(), w.rt());
+    match (op, mode) {
+        (IntOp::Ld8, Mode::Post) => Insn::Ld8Post { rt: dst, rn, offset },
+        (IntOp::Ld32, Mode::Post) => Insn::Ld32Post { rt: dst, rn, offset },
+        (IntOp::Ld64, Mode::Post) => Insn::Ld64Post { rt: dst, rn, offset },
+        (IntOp::St8, Mode::Post) => Insn::St8Post { rt: src, rn, offset },
+        (IntOp::St32, Mode::Post) => Insn::St32Post { rt: src, rn, offset },
+        (IntOp::St64, Mode::Post) => Insn::St64Post { rt: src, rn, offset },
+        (IntOp::Ld8, Mode::Pre) => Insn::Ld8Pre { rt: dst, rn, offset },
+        (IntOp::St64, Mode::Pre) => Insn::St64Pre { rt: src, rn, offset },
+        _ => Insn::IntIndexed {
             op,
-            dst: w.rd(),
-            src: w.rt(),
+            dst,
+            src,
             rn,
             mode,
             offset: offset as i16,
-        }
-        .into(),
-        Integer::Prefetch if form == 0 => Insn::Nop.into(),
-        _ => Decoded::Unallocated,
+        },
     }
 }
 

@@ -81,6 +81,12 @@ fn logical(w: Word) -> Decoded {
         (LogicOp::Eor, Width::W) if plain => Insn::EorReg32 { rd, rn, rm },
         (LogicOp::Ands, Width::X) if plain => Insn::AndsReg64 { rd, rn, rm },
         (LogicOp::Ands, Width::W) if plain => Insn::AndsReg32 { rd, rn, rm },
+        (LogicOp::Orr, Width::X) if by == 0 && rn == Reg::Zr => Insn::MvnReg64 { rd, rm },
+        (LogicOp::Orr, Width::W) if by == 0 && rn == Reg::Zr => Insn::MvnReg32 { rd, rm },
+        (LogicOp::And, Width::X) if by == 0 => Insn::BicReg64 { rd, rn, rm },
+        (LogicOp::And, Width::W) if by == 0 => Insn::BicReg32 { rd, rn, rm },
+        (LogicOp::Orr, Width::X) if shift == Shift::Lsl && !invert => Insn::OrrLsl64 { rd, rn, rm, by },
+        (LogicOp::Orr, Width::W) if shift == Shift::Lsl && !invert => Insn::OrrLsl32 { rd, rn, rm, by },
         (LogicOp::Eor, Width::W) if shift == Shift::Ror && !invert => Insn::EorRor32 { rd, rn, rm, by },
         _ => Insn::LogicShifted {
             op,

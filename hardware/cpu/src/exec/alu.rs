@@ -56,18 +56,6 @@ pub(crate) fn execute(insn: &Insn, regs: &mut Regs, nzcv: &mut Nzcv) {
             let operand = shifted(width, regs.get(rm), shift, u32::from(by));
             add(op, width, rd, regs.get(rn), operand, regs, nzcv);
         }
-        Insn::AddExtended {
-            op,
-            width,
-            rd,
-            rn,
-            rm,
-            extend,
-            by,
-        } => {
-            let operand = extended(regs.get(rm), extend) << by;
-            add(op, width, rd, regs.get(rn), operand, regs, nzcv);
-        }
         Insn::AddCarry {
             op,
             width,
@@ -75,62 +63,6 @@ pub(crate) fn execute(insn: &Insn, regs: &mut Regs, nzcv: &mut Nzcv) {
             rn,
             rm,
         } => add_carry(op, width, rd, rn, rm, regs, nzcv),
-        Insn::LogicShifted {
-            op,
-            invert,
-            width,
-            rd,
-            rn,
-            rm,
-            shift,
-            by,
-        } => {
-            let operand = shifted(width, regs.get(rm), shift, u32::from(by));
-            let operand = if invert { !operand } else { operand };
-            logic(op, width, rd, regs.get(rn), operand, regs, nzcv);
-        }
-        Insn::CcmpReg {
-            op,
-            width,
-            rn,
-            rm,
-            nzcv: otherwise,
-            condition,
-        } => {
-            let operand = regs.get(rm);
-            compare_if(condition, op, width, regs.get(rn), operand, otherwise, nzcv);
-        }
-        Insn::CcmpImm {
-            op,
-            width,
-            rn,
-            imm,
-            nzcv: otherwise,
-            condition,
-        } => {
-            compare_if(condition, op, width, regs.get(rn), imm.into(), otherwise, nzcv);
-        }
-        Insn::MulLong { op, rd, rn, rm, ra } => {
-            let value = multiply_long(op, regs.get(rn), regs.get(rm), regs.get(ra));
-            regs.set(rd, value);
-        }
-        Insn::Smulh { rd, rn, rm } => {
-            let product = i128::from(regs.get(rn) as i64) * i128::from(regs.get(rm) as i64);
-            regs.set(rd, (product >> 64) as u64);
-        }
-        Insn::Umulh { rd, rn, rm } => {
-            let product = u128::from(regs.get(rn)) * u128::from(regs.get(rm));
-            regs.set(rd, (product >> 64) as u64);
-        }
-        Insn::Udiv { width, rd, rn, rm } => {
-            let (a, b) = (cut(width, regs.get(rn)), cut(width, regs.get(rm)));
-            // Division by zero gives zero (Arm ARM C6.2, UDIV).
-            regs.set(rd, a.checked_div(b).unwrap_or(0));
-        }
-        Insn::Sdiv { width, rd, rn, rm } => {
-            let value = divide_signed(width, regs.get(rn), regs.get(rm));
-            regs.set(rd, value);
-        }
         Insn::Crc32 {
             castagnoli,
             bytes,
@@ -149,7 +81,8 @@ pub(crate) fn execute(insn: &Insn, regs: &mut Regs, nzcv: &mut Nzcv) {
     }
 }
 
-fn cut(width: Width, value: u64) -> u64 {
+/// The low 32 bits, or all.
+pub(crate) fn cut(width: Width, value: u64) -> u64 {
     match width {
         Width::X => value,
         Width::W => u64::from(value as u32),
@@ -158,7 +91,7 @@ fn cut(width: Width, value: u64) -> u64 {
 
 /// `ShiftReg` (Arm ARM shared functions); for 32 bits the amount is below 32.
 #[inline(always)]
-fn shifted(width: Width, value: u64, shift: Shift, by: u32) -> u64 {
+pub(crate) fn shifted(width: Width, value: u64, shift: Shift, by: u32) -> u64 {
     let low = value as u32;
     match (width, shift) {
         (Width::X, Shift::Lsl) => value << by,
@@ -195,7 +128,8 @@ pub(crate) fn extended(value: u64, extend: Extend) -> u64 {
     }
 }
 
-fn add(op: AddOp, width: Width, rd: Reg, a: u64, b: u64, regs: &mut Regs, nzcv: &mut Nzcv) {
+#[inline(always)]
+pub(crate) fn add(op: AddOp, width: Width, rd: Reg, a: u64, b: u64, regs: &mut Regs, nzcv: &mut Nzcv) {
     let (value, flags) = match (op, width) {
         (AddOp::Add | AddOp::Adds, Width::X) => Nzcv::add64(a, b),
         (AddOp::Sub | AddOp::Subs, Width::X) => Nzcv::sub64(a, b),
@@ -229,7 +163,8 @@ fn add_carry(op: AddOp, width: Width, rd: Reg, rn: Reg, rm: Reg, regs: &mut Regs
     }
 }
 
-fn logic(op: LogicOp, width: Width, rd: Reg, a: u64, b: u64, regs: &mut Regs, nzcv: &mut Nzcv) {
+#[inline(always)]
+pub(crate) fn logic(op: LogicOp, width: Width, rd: Reg, a: u64, b: u64, regs: &mut Regs, nzcv: &mut Nzcv) {
     let value = match op {
         LogicOp::And | LogicOp::Ands => a & b,
         LogicOp::Orr => a | b,
@@ -244,7 +179,16 @@ fn logic(op: LogicOp, width: Width, rd: Reg, a: u64, b: u64, regs: &mut Regs, nz
     }
 }
 
-fn compare_if(condition: u8, op: AddOp, width: Width, a: u64, b: u64, otherwise: u8, nzcv: &mut Nzcv) {
+#[inline(always)]
+pub(crate) fn compare_if(
+    condition: u8,
+    op: AddOp,
+    width: Width,
+    a: u64,
+    b: u64,
+    otherwise: u8,
+    nzcv: &mut Nzcv,
+) {
     *nzcv = match (nzcv.holds(condition), op, width) {
         (false, ..) => Nzcv::from_field(otherwise),
         (_, AddOp::Add | AddOp::Adds, Width::X) => Nzcv::add64(a, b).1,
@@ -254,7 +198,8 @@ fn compare_if(condition: u8, op: AddOp, width: Width, a: u64, b: u64, otherwise:
     };
 }
 
-fn multiply_long(op: LongOp, n: u64, m: u64, a: u64) -> u64 {
+#[inline(always)]
+pub(crate) fn multiply_long(op: LongOp, n: u64, m: u64, a: u64) -> u64 {
     let signed = (n as i32 as i64).wrapping_mul(m as i32 as i64) as u64;
     let unsigned = u64::from(n as u32) * u64::from(m as u32);
     match op {
@@ -266,7 +211,7 @@ fn multiply_long(op: LongOp, n: u64, m: u64, a: u64) -> u64 {
 }
 
 /// Zero for a division by zero; the most negative number by -1 is itself (Arm ARM C6.2, SDIV).
-fn divide_signed(width: Width, n: u64, m: u64) -> u64 {
+pub(crate) fn divide_signed(width: Width, n: u64, m: u64) -> u64 {
     match width {
         Width::X if m == 0 => 0,
         Width::X => (n as i64).wrapping_div(m as i64) as u64,

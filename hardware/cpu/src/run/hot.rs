@@ -263,6 +263,97 @@ impl Cpu {
                                     let value = (w!(rn)) & (w!(rm));
                                     set_flags_w!(rd, (value, Nzcv::logic32(value)));
                                 }
+                                Insn::BicReg64 { rd, rn, rm } => regs.set(rd, x!(rn) & !x!(rm)),
+                                Insn::BicReg32 { rd, rn, rm } => set_w!(rd, (w!(rn)) & !(w!(rm))),
+                                Insn::MvnReg64 { rd, rm } => regs.set(rd, !x!(rm)),
+                                Insn::MvnReg32 { rd, rm } => set_w!(rd, !(w!(rm))),
+                                Insn::OrrLsl64 { rd, rn, rm, by } => {
+                                    regs.set(rd, x!(rn) | x!(rm) << (by & 63))
+                                }
+                                Insn::OrrLsl32 { rd, rn, rm, by } => {
+                                    set_w!(rd, (w!(rn)) | (w!(rm)) << (by & 31))
+                                }
+                                Insn::LogicShifted {
+                                    op,
+                                    invert,
+                                    width,
+                                    rd,
+                                    rn,
+                                    rm,
+                                    shift,
+                                    by,
+                                } => {
+                                    let operand = alu::shifted(width, x!(rm), shift, u32::from(by));
+                                    let operand = if invert { !operand } else { operand };
+                                    alu::logic(op, width, rd, x!(rn), operand, regs, &mut nzcv);
+                                }
+                                Insn::AddExtended {
+                                    op,
+                                    width,
+                                    rd,
+                                    rn,
+                                    rm,
+                                    extend,
+                                    by,
+                                } => {
+                                    let operand = alu::extended(x!(rm), extend) << (by & 7);
+                                    alu::add(op, width, rd, x!(rn), operand, regs, &mut nzcv);
+                                }
+                                Insn::CcmpReg {
+                                    op,
+                                    width,
+                                    rn,
+                                    rm,
+                                    nzcv: otherwise,
+                                    condition,
+                                } => {
+                                    alu::compare_if(
+                                        condition,
+                                        op,
+                                        width,
+                                        x!(rn),
+                                        x!(rm),
+                                        otherwise,
+                                        &mut nzcv,
+                                    );
+                                }
+                                Insn::CcmpImm {
+                                    op,
+                                    width,
+                                    rn,
+                                    imm,
+                                    nzcv: otherwise,
+                                    condition,
+                                } => {
+                                    alu::compare_if(
+                                        condition,
+                                        op,
+                                        width,
+                                        x!(rn),
+                                        imm.into(),
+                                        otherwise,
+                                        &mut nzcv,
+                                    );
+                                }
+                                Insn::MulLong { op, rd, rn, rm, ra } => {
+                                    regs.set(rd, alu::multiply_long(op, x!(rn), x!(rm), x!(ra)));
+                                }
+                                Insn::Smulh { rd, rn, rm } => {
+                                    let product = i128::from(x!(rn) as i64) * i128::from(x!(rm) as i64);
+                                    regs.set(rd, (product >> 64) as u64);
+                                }
+                                Insn::Umulh { rd, rn, rm } => {
+                                    let product = u128::from(x!(rn)) * u128::from(x!(rm));
+                                    regs.set(rd, (product >> 64) as u64);
+                                }
+                                Insn::Udiv { width, rd, rn, rm } => {
+                                    // Division by zero gives zero (Arm ARM C6.2, UDIV).
+                                    let (a, b) = (alu::cut(width, x!(rn)), alu::cut(width, x!(rm)));
+                                    regs.set(rd, a.checked_div(b).unwrap_or(0));
+                                }
+                                Insn::Sdiv { width, rd, rn, rm } => {
+                                    regs.set(rd, alu::divide_signed(width, x!(rn), x!(rm)));
+                                }
                                 Insn::EorRor32 { rd, rn, rm, by } => {
                                     set_w!(rd, (w!(rn)) ^ (w!(rm)).rotate_right(u32::from(by)));
                                 }
@@ -529,6 +620,50 @@ impl Cpu {
                                     store!(address, both);
                                     regs.set(rn, address);
                                 }
+                                Insn::Ld8Post { rt, rn, offset } => {
+                                    let base = base!(rn);
+                                    let value = load!(u8, base);
+                                    regs.set(rt, u64::from(value));
+                                    regs.set(rn, base.wrapping_add(offset as u64));
+                                }
+                                Insn::Ld32Post { rt, rn, offset } => {
+                                    let base = base!(rn);
+                                    let value = load!(u32, base);
+                                    regs.set(rt, u64::from(value));
+                                    regs.set(rn, base.wrapping_add(offset as u64));
+                                }
+                                Insn::Ld64Post { rt, rn, offset } => {
+                                    let base = base!(rn);
+                                    let value = load!(u64, base);
+                                    regs.set(rt, value);
+                                    regs.set(rn, base.wrapping_add(offset as u64));
+                                }
+                                Insn::St8Post { rt, rn, offset } => {
+                                    let base = base!(rn);
+                                    store!(base, x!(rt) as u8);
+                                    regs.set(rn, base.wrapping_add(offset as u64));
+                                }
+                                Insn::St32Post { rt, rn, offset } => {
+                                    let base = base!(rn);
+                                    store!(base, x!(rt) as u32);
+                                    regs.set(rn, base.wrapping_add(offset as u64));
+                                }
+                                Insn::St64Post { rt, rn, offset } => {
+                                    let base = base!(rn);
+                                    store!(base, x!(rt));
+                                    regs.set(rn, base.wrapping_add(offset as u64));
+                                }
+                                Insn::Ld8Pre { rt, rn, offset } => {
+                                    let address = base!(rn).wrapping_add(offset as u64);
+                                    let value = load!(u8, address);
+                                    regs.set(rt, u64::from(value));
+                                    regs.set(rn, address);
+                                }
+                                Insn::St64Pre { rt, rn, offset } => {
+                                    let address = base!(rn).wrapping_add(offset as u64);
+                                    store!(address, x!(rt));
+                                    regs.set(rn, address);
+                                }
                                 Insn::IntIndexed { .. }
                                 | Insn::IntReg { .. }
                                 | Insn::IntLiteral { .. }
@@ -573,16 +708,7 @@ impl Cpu {
                                 Insn::Bfm { .. }
                                 | Insn::Extr { .. }
                                 | Insn::AddShifted { .. }
-                                | Insn::AddExtended { .. }
                                 | Insn::AddCarry { .. }
-                                | Insn::LogicShifted { .. }
-                                | Insn::CcmpReg { .. }
-                                | Insn::CcmpImm { .. }
-                                | Insn::MulLong { .. }
-                                | Insn::Smulh { .. }
-                                | Insn::Umulh { .. }
-                                | Insn::Udiv { .. }
-                                | Insn::Sdiv { .. }
                                 | Insn::Crc32 { .. }
                                 | Insn::Unary { .. } => alu::execute(insn, regs, &mut nzcv),
                             }

@@ -187,13 +187,18 @@ fn is_later(word: u32) -> bool {
     }
 }
 
+/// Whether this is a pre- or post-index form of one integer register.
+fn is_indexed(word: u32) -> bool {
+    word & 0x3f20_0400 == 0x3800_0400
+}
+
 /// Whether the manual leaves open what the word does with its registers.
 fn is_open(word: u32) -> bool {
     let (t, n, t2, s) = (field(word, 0), field(word, 5), field(word, 10), field(word, 16));
     let vector = word >> 26 & 1 == 1;
     match decode(word) {
         Decoded::Insn(insn) => match insn {
-            Insn::IntIndexed { .. } => t == n && t != 31,
+            _ if is_indexed(word) => t == n && t != 31,
             Insn::LdpX { .. } => t == t2,
             Insn::LdpXPost { .. } => t == t2 || t == n || t2 == n,
             Insn::StpXPre { .. } => t == n || t2 == n,
