@@ -132,8 +132,13 @@ fn to_registers(shape: Structure, rt: u8, memory: &[u8], regs: &mut Regs) {
             }
         }
         Structure::Replicate { selem, scale, quad } => {
-            // The number with a one in each lane.
-            let ones = u128::MAX / (u128::MAX >> (128 - (8u32 << scale)));
+            // The number with a one in each lane: dividing for it would be a call.
+            let ones = match scale {
+                0 => 0x0101_0101_0101_0101_0101_0101_0101_0101,
+                1 => 0x0001_0001_0001_0001_0001_0001_0001_0001,
+                2 => 0x0000_0001_0000_0001_0000_0001_0000_0001,
+                _ => 0x0000_0000_0000_0001_0000_0000_0000_0001_u128,
+            };
             let ones = if quad { ones } else { ones & u128::from(u64::MAX) };
             for (number, bytes) in memory.chunks_exact(1 << scale).enumerate().take(selem.into()) {
                 regs.v[register(rt, number)] = element(bytes) * ones;
