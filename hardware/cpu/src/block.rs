@@ -21,8 +21,8 @@ use crate::insn::Insn;
 
 /// The most instructions of one block.
 const LONGEST: usize = 64;
-/// Entries of the jump cache.
-const JUMPS: usize = 1 << 13;
+/// Entries of the jump cache: enough for the blocks of 128 KiB of code in a row.
+const JUMPS: usize = 1 << 15;
 /// Instructions in the arena (16 bytes each) before everything is dropped.
 const ARENA: usize = 1 << 21;
 
@@ -63,7 +63,7 @@ impl BlockCache {
         Self {
             arena: Vec::new(),
             frames: Vec::new(),
-            jumps: Box::new([NO_JUMP; JUMPS]),
+            jumps: empty_jumps(),
             generation: 0,
         }
     }
@@ -183,7 +183,15 @@ impl BlockCache {
     fn next_generation(&mut self) {
         self.generation = self.generation.wrapping_add(1);
         if self.generation == 0 {
-            *self.jumps = [NO_JUMP; JUMPS];
+            self.jumps.fill(NO_JUMP);
         }
     }
+}
+
+/// Made on the heap from the start: it is too large for a stack.
+fn empty_jumps() -> Box<[Jump; JUMPS]> {
+    let jumps = vec![NO_JUMP; JUMPS].into_boxed_slice();
+    jumps
+        .try_into()
+        .unwrap_or_else(|_| unreachable!("as many as asked for"))
 }

@@ -6,9 +6,9 @@
 //!
 //! - [`mod@decode`]: each 32-bit word to an [`Insn`] or to why not. Pure.
 //! - [`insn`]: decoded instructions, 16 bytes each.
-//! - [`block`](self): runs of decoded instructions by physical frame and offset, the jump cache, and their
+//! - `block`: runs of decoded instructions by physical frame and offset, the jump cache, and their
 //!   end when code is written.
-//! - [`run`](self): the hot loop; `exec` has the instructions that it does not do itself, `simd` those
+//! - `run`: the hot loop; `exec` has the instructions that it does not do itself, `simd` those
 //!   of Advanced SIMD and floating point.
 //! - [`counters`]: all that is counted.
 //!

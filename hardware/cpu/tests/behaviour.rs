@@ -197,6 +197,31 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Any words, any registers: traps, but no panic, and no more instructions than allowed.
+    #[test]
+    fn any_code_runs_or_traps(
+        words in prop::collection::vec(any::<u32>(), 64),
+        near in prop::collection::vec(-256i64..256, 31),
+        granule in prop::sample::select(&Granule::ALL),
+    ) {
+        let mut machine = Machine::with_code(granule, &words);
+        for (number, offset) in near.into_iter().enumerate() {
+            let wild = (offset as u64).wrapping_mul(0x0101_0101_0101_0101);
+            let base = [DATA + granule.bytes(), CODE, wild, 0][number % 4];
+            machine.regs.set_x(number, base.wrapping_add_signed(offset));
+        }
+        for at in 0..64 {
+            machine.regs.pc = CODE + 4 * at;
+            let before = machine.cpu.retired();
+            machine.run(20);
+            prop_assert!(machine.cpu.retired() - before <= 20);
+        }
+    }
+}
+
 #[test]
 fn blocks_end_with_the_page_and_go_on_in_the_next() {
     for granule in Granule::ALL {
