@@ -2,7 +2,7 @@
 
 use arch::Regs;
 
-use super::SimdInsn;
+use super::Operation;
 use super::float_lanes::{self, Shape, lane};
 use super::fp::compare::{max, max_num, min, min_num};
 use super::fp::{Env, Format, Single};
@@ -31,7 +31,7 @@ pub(crate) struct Insn {
     rn: V,
 }
 
-pub(super) fn decode_vector(word: u32) -> Option<SimdInsn> {
+pub(super) fn decode_vector(word: u32) -> Option<Operation> {
     let (size, span) = (Size::in_word(word), Span::vector(word));
     let sign = Sign::in_word(word);
     let (op, is_float) = match (field(word, 12, 5), bit(word, 29), bit(word, 23)) {
@@ -52,7 +52,7 @@ pub(super) fn decode_vector(word: u32) -> Option<SimdInsn> {
         size.is_in(BHS) && (size != Size::S || span == Span::FULL)
     };
     is_allocated.then(|| {
-        SimdInsn::Across(Insn {
+        Operation::Across(Insn {
             op,
             size,
             span,
@@ -62,7 +62,7 @@ pub(super) fn decode_vector(word: u32) -> Option<SimdInsn> {
     })
 }
 
-pub(super) fn decode_pairwise(word: u32) -> Option<SimdInsn> {
+pub(super) fn decode_pairwise(word: u32) -> Option<Operation> {
     use float_lanes::Op;
     let op = match (field(word, 12, 5), bit(word, 29), bit(word, 23)) {
         (0b11011, false, true) if bit(word, 22) => return Some(pairwise_sum(word)),
@@ -83,8 +83,8 @@ pub(super) fn decode_pairwise(word: u32) -> Option<SimdInsn> {
     ))
 }
 
-fn pairwise_sum(word: u32) -> SimdInsn {
-    SimdInsn::ThreeSame(three_same::Insn {
+fn pairwise_sum(word: u32) -> Operation {
+    Operation::ThreeSame(three_same::Insn {
         op: three_same::Op::Add,
         size: Size::D,
         span: Span::scalar(Size::D),
@@ -96,6 +96,7 @@ fn pairwise_sum(word: u32) -> SimdInsn {
 }
 
 impl Insn {
+    #[inline(never)]
     pub(super) fn execute(self, regs: &mut Regs) {
         let n = self.rn.get(regs);
         let result = match self.op {

@@ -1,7 +1,7 @@
 //! Decoder of the "by element" classes: the operations are those of three same, three different and floating-point
 //! lanes, with one element of Rm for all lanes.
 
-use super::SimdInsn;
+use super::Operation;
 use super::float_lanes::{self, Shape};
 use super::lanes::{Size, Source, Span, V, bit, field};
 use super::three_different;
@@ -41,21 +41,21 @@ fn entry(word: u32) -> Option<Entry> {
     })
 }
 
-pub(super) fn decode_vector(word: u32) -> Option<SimdInsn> {
+pub(super) fn decode_vector(word: u32) -> Option<Operation> {
     decode(word, false)
 }
 
-pub(super) fn decode_scalar(word: u32) -> Option<SimdInsn> {
+pub(super) fn decode_scalar(word: u32) -> Option<Operation> {
     decode(word, true)
 }
 
-fn decode(word: u32, scalar: bool) -> Option<SimdInsn> {
+fn decode(word: u32, scalar: bool) -> Option<Operation> {
     match entry(word)? {
         Entry::Float(op) => float(word, op, scalar),
         Entry::Same(_, false) | Entry::Long(_, false) if scalar => None,
         Entry::Same(op, _) => {
             let (size, source, rm) = integer_element(word)?;
-            Some(SimdInsn::ThreeSame(three_same::Insn {
+            Some(Operation::ThreeSame(three_same::Insn {
                 op,
                 size,
                 span: if scalar {
@@ -71,7 +71,7 @@ fn decode(word: u32, scalar: bool) -> Option<SimdInsn> {
         }
         Entry::Long(op, _) => {
             let (size, source, rm) = integer_element(word)?;
-            Some(SimdInsn::ThreeDifferent(three_different::Insn {
+            Some(Operation::ThreeDifferent(three_different::Insn {
                 op,
                 size,
                 span: if scalar { Span::scalar(size) } else { Span::HALF },
@@ -99,7 +99,7 @@ fn integer_element(word: u32) -> Option<(Size, Source, V)> {
 }
 
 /// S: the index is H:L. D: it is H, and L must be 0.
-fn float(word: u32, op: float_lanes::Op, scalar: bool) -> Option<SimdInsn> {
+fn float(word: u32, op: float_lanes::Op, scalar: bool) -> Option<Operation> {
     let (h, l, double) = (field(word, 11, 1), field(word, 21, 1), bit(word, 22));
     if !bit(word, 23) || double && l == 1 {
         return None;

@@ -3,7 +3,7 @@
 
 use arch::{Reg, Regs};
 
-use super::SimdInsn;
+use super::Operation;
 use super::lanes::{Size, Span, V, bit, field};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,7 +47,7 @@ fn element(word: u32) -> Option<(Size, u8)> {
     (size < 4).then(|| (Size::of(size), (imm5 >> (size + 1)) as u8))
 }
 
-pub(super) fn decode_vector(word: u32) -> Option<SimdInsn> {
+pub(super) fn decode_vector(word: u32) -> Option<Operation> {
     let (size, index) = element(word)?;
     let (full, span) = (bit(word, 30), Span::vector(word));
     let (rd, rn) = (V::rd(word), V::rn(word));
@@ -98,14 +98,14 @@ pub(super) fn decode_vector(word: u32) -> Option<SimdInsn> {
         }
         _ => return None,
     };
-    Some(SimdInsn::Copy(insn))
+    Some(Operation::Copy(insn))
 }
 
-pub(super) fn decode_scalar(word: u32) -> Option<SimdInsn> {
+pub(super) fn decode_scalar(word: u32) -> Option<Operation> {
     let (size, index) = element(word)?;
     let is_dup = !bit(word, 29) && field(word, 11, 4) == 0;
     is_dup.then(|| {
-        SimdInsn::Copy(Insn::DupElement {
+        Operation::Copy(Insn::DupElement {
             size,
             index,
             span: Span::scalar(size),
@@ -115,8 +115,19 @@ pub(super) fn decode_scalar(word: u32) -> Option<SimdInsn> {
     })
 }
 
+/// FMOV between scalars: element 0, and zeros above it.
+pub(super) fn scalar_move(word: u32, size: Size) -> Operation {
+    Operation::Copy(Insn::DupElement {
+        size,
+        index: 0,
+        span: Span::scalar(size),
+        rd: V::rd(word),
+        rn: V::rn(word),
+    })
+}
+
 /// FMOV between a general and a vector register.
-pub(super) fn decode_move(word: u32) -> Option<SimdInsn> {
+pub(super) fn decode_move(word: u32) -> Option<Operation> {
     let (size, index) = match (bit(word, 31), field(word, 22, 2), field(word, 19, 2)) {
         (false, 0, 0) => (Size::S, 0),
         (true, 1, 0) => (Size::D, 0),
@@ -143,11 +154,11 @@ pub(super) fn decode_move(word: u32) -> Option<SimdInsn> {
             rn: Reg::source(word >> 5),
         },
     };
-    Some(SimdInsn::Copy(insn))
+    Some(Operation::Copy(insn))
 }
 
 impl Insn {
-    #[inline]
+    #[inline(never)]
     pub(super) fn execute(self, regs: &mut Regs) {
         match self {
             Self::DupElement {
@@ -194,7 +205,7 @@ impl Insn {
 }
 
 fn insert(size: Size, index: u8, element: u64, rd: V, regs: &mut Regs) {
-    let at = u32::from(index) * size.bits() & 127;
+    let at = (u32::from(index) * size.bits()) & 127;
     let mask = u128::from(size.mask()) << at;
     let value = rd.get(regs) & !mask | u128::from(element & size.mask()) << at;
     rd.set(regs, value);

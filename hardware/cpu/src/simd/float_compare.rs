@@ -2,7 +2,7 @@
 
 use arch::{Flags, Regs};
 
-use super::SimdInsn;
+use super::Operation;
 use super::float_scalar::shape;
 use super::fp::{Double, Env, Format, Single, compare};
 use super::lanes::{Size, Span, V, bit, field};
@@ -30,8 +30,8 @@ pub(crate) struct Insn {
     rm: V,
 }
 
-fn insn(word: u32, op: Op, signals: bool) -> Option<SimdInsn> {
-    Some(SimdInsn::FloatCompare(Insn {
+fn insn(word: u32, op: Op, signals: bool) -> Option<Operation> {
+    Some(Operation::FloatCompare(Insn {
         op,
         double: shape(word)?.is_double(),
         signals,
@@ -41,23 +41,23 @@ fn insn(word: u32, op: Op, signals: bool) -> Option<SimdInsn> {
     }))
 }
 
-pub(super) fn decode_compare(word: u32) -> Option<SimdInsn> {
+pub(super) fn decode_compare(word: u32) -> Option<Operation> {
     let op = if bit(word, 3) { Op::Zero } else { Op::Registers };
     let is_allocated = field(word, 14, 2) == 0 && field(word, 0, 3) == 0;
     is_allocated.then(|| insn(word, op, bit(word, 4)))?
 }
 
-pub(super) fn decode_conditional(word: u32) -> Option<SimdInsn> {
+pub(super) fn decode_conditional(word: u32) -> Option<Operation> {
     let op = Op::Conditional(field(word, 12, 4) as u8, field(word, 0, 4) as u8);
     insn(word, op, bit(word, 4))
 }
 
-pub(super) fn decode_select(word: u32) -> Option<SimdInsn> {
+pub(super) fn decode_select(word: u32) -> Option<Operation> {
     insn(word, Op::Select(field(word, 12, 4) as u8), false)
 }
 
 impl Insn {
-    #[inline]
+    #[inline(never)]
     pub(super) fn execute(self, regs: &mut Regs) {
         match self.op {
             Op::Registers => self.compare(self.rm.get(regs), regs),

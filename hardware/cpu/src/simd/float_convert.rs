@@ -3,13 +3,13 @@
 
 use arch::{Reg, Regs};
 
-use super::SimdInsn;
+use super::Operation;
 use super::copy;
 use super::float_lanes::{Shape, map3};
 use super::float_scalar::shape;
 use super::float_unary::Mode;
 use super::fp::convert::{Integer, convert, from_integer, to_integer};
-use super::fp::{Double, Env, Format, Half, Rounding, Single};
+use super::fp::{Double, Env, Format, Half, Rounding, Single, fast};
 use super::lanes::{Size, V, bit, elements, field, gather, set_half};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,6 +72,14 @@ pub(crate) enum Pair {
 
 impl Pair {
     fn convert(self, value: u64, rounding: Rounding, env: &mut Env) -> u64 {
+        let host = match self {
+            Self::SingleDouble => fast::widen(value & Single::MASK),
+            Self::DoubleSingle => fast::narrow(value, rounding, env),
+            _ => None,
+        };
+        if let Some(result) = host {
+            return result;
+        }
         match self {
             Self::HalfSingle => convert::<Half, Single>(value & Half::MASK, rounding, env),
             Self::HalfDouble => convert::<Half, Double>(value & Half::MASK, rounding, env),
@@ -93,7 +101,7 @@ impl Pair {
 }
 
 /// FCVT: `ptype` is the format converted from, opcode<1:0> the one converted to.
-pub(super) fn decode_precision(word: u32) -> Option<SimdInsn> {
+pub(super) fn decode_precision(word: u32) -> Option<Operation> {
     let pair = match (field(word, 22, 2), field(word, 15, 2)) {
         (3, 0) => Pair::HalfSingle,
         (3, 1) => Pair::HalfDouble,
@@ -103,7 +111,7 @@ pub(super) fn decode_precision(word: u32) -> Option<SimdInsn> {
         (1, 0) => Pair::DoubleSingle,
         _ => return None,
     };
-    Some(SimdInsn::FloatConvert(Insn::Precision {
+    Some(Operation::FloatConvert(Insn::Precision {
         pair,
         rd: V::rd(word),
         rn: V::rn(word),
@@ -111,7 +119,7 @@ pub(super) fn decode_precision(word: u32) -> Option<SimdInsn> {
 }
 
 /// Conversion between floating point and integer, and FMOV of a general register.
-pub(super) fn decode_integer(word: u32) -> Option<SimdInsn> {
+pub(super) fn decode_integer(word: u32) -> Option<Operation> {
     let (rmode, opcode) = (field(word, 19, 2), field(word, 16, 3));
     match (opcode, rmode) {
         (0b000 | 0b001, _) => to_general(word, 0, Mode::Fixed(Rounding::of(rmode))),
@@ -123,7 +131,7 @@ pub(super) fn decode_integer(word: u32) -> Option<SimdInsn> {
 }
 
 /// Conversion between floating point and fixed point.
-pub(super) fn decode_fixed(word: u32) -> Option<SimdInsn> {
+pub(super) fn decode_fixed(word: u32) -> Option<Operation> {
     let fraction = 64 - field(word, 10, 6);
     if !bit(word, 31) && fraction > 32 {
         return None;
@@ -143,8 +151,8 @@ fn general(word: u32, fraction: u8) -> Integer {
     }
 }
 
-fn to_general(word: u32, fraction: u8, mode: Mode) -> Option<SimdInsn> {
-    Some(SimdInsn::FloatConvert(Insn::ToGeneral {
+fn to_general(word: u32, fraction: u8, mode: Mode) -> Option<Operation> {
+    Some(Operation::FloatConvert(Insn::ToGeneral {
         to: general(word, fraction),
         mode,
         double: shape(word)?.is_double(),
@@ -153,8 +161,8 @@ fn to_general(word: u32, fraction: u8, mode: Mode) -> Option<SimdInsn> {
     }))
 }
 
-fn from_general(word: u32, fraction: u8) -> Option<SimdInsn> {
-    Some(SimdInsn::FloatConvert(Insn::FromGeneral {
+fn from_general(word: u32, fraction: u8) -> Option<Operation> {
+    Some(Operation::FloatConvert(Insn::FromGeneral {
         from: general(word, fraction),
         double: shape(word)?.is_double(),
         rd: V::rd(word),
@@ -163,7 +171,7 @@ fn from_general(word: u32, fraction: u8) -> Option<SimdInsn> {
 }
 
 /// The conversions among two-register miscellaneous.
-pub(super) fn decode_two_register(word: u32, scalar: bool) -> Option<SimdInsn> {
+pub(super) fn decode_two_register(word: u32, scalar: bool) -> Option<Operation> {
     let mode = match (bit(word, 23), field(word, 12, 5)) {
         (false, 0b10110) => return decode_narrow(word, scalar),
         (false, 0b10111) => return decode_long(word, scalar),
@@ -187,7 +195,7 @@ fn lanes_shape(word: u32, scalar: bool) -> Option<Shape> {
 }
 
 /// The conversions among shifts by an immediate: `shift` is immh:immb.
-pub(super) fn decode_fixed_lanes(word: u32, scalar: bool) -> Option<SimdInsn> {
+pub(super) fn decode_fixed_lanes(word: u32, scalar: bool) -> Option<Operation> {
     let shift = field(word, 16, 7);
     let (double, fraction) = match shift >> 5 {
         0 => return None,
@@ -214,8 +222,8 @@ fn lane_integer(word: u32, shape: Shape, fraction: u8) -> Integer {
     }
 }
 
-fn to_lanes(word: u32, shape: Shape, fraction: u8, rounding: Rounding) -> Option<SimdInsn> {
-    Some(SimdInsn::FloatConvert(Insn::ToLanes {
+fn to_lanes(word: u32, shape: Shape, fraction: u8, rounding: Rounding) -> Option<Operation> {
+    Some(Operation::FloatConvert(Insn::ToLanes {
         to: lane_integer(word, shape, fraction),
         mode: Mode::Fixed(rounding),
         shape,
@@ -224,8 +232,8 @@ fn to_lanes(word: u32, shape: Shape, fraction: u8, rounding: Rounding) -> Option
     }))
 }
 
-fn from_lanes(word: u32, shape: Shape, fraction: u8) -> Option<SimdInsn> {
-    Some(SimdInsn::FloatConvert(Insn::FromLanes {
+fn from_lanes(word: u32, shape: Shape, fraction: u8) -> Option<Operation> {
+    Some(Operation::FloatConvert(Insn::FromLanes {
         from: lane_integer(word, shape, fraction),
         shape,
         rd: V::rd(word),
@@ -233,14 +241,14 @@ fn from_lanes(word: u32, shape: Shape, fraction: u8) -> Option<SimdInsn> {
     }))
 }
 
-fn decode_narrow(word: u32, scalar: bool) -> Option<SimdInsn> {
+fn decode_narrow(word: u32, scalar: bool) -> Option<Operation> {
     let (pair, mode) = match (bit(word, 29), bit(word, 22)) {
         (false, false) if !scalar => (Pair::SingleHalf, Mode::Current),
         (false, true) if !scalar => (Pair::DoubleSingle, Mode::Current),
         (true, true) => (Pair::DoubleSingle, Mode::Fixed(Rounding::Odd)),
         _ => return None,
     };
-    Some(SimdInsn::FloatConvert(Insn::Narrow {
+    Some(Operation::FloatConvert(Insn::Narrow {
         pair,
         mode,
         high: !scalar && bit(word, 30),
@@ -250,11 +258,11 @@ fn decode_narrow(word: u32, scalar: bool) -> Option<SimdInsn> {
     }))
 }
 
-fn decode_long(word: u32, scalar: bool) -> Option<SimdInsn> {
+fn decode_long(word: u32, scalar: bool) -> Option<Operation> {
     if scalar || bit(word, 29) {
         return None;
     }
-    Some(SimdInsn::FloatConvert(Insn::Long {
+    Some(Operation::FloatConvert(Insn::Long {
         pair: if bit(word, 22) {
             Pair::SingleDouble
         } else {
@@ -267,7 +275,7 @@ fn decode_long(word: u32, scalar: bool) -> Option<SimdInsn> {
 }
 
 impl Insn {
-    #[inline]
+    #[inline(never)]
     pub(super) fn execute(self, regs: &mut Regs) {
         let mut env = Env::of(regs);
         match self {

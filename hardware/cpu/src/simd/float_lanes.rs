@@ -3,10 +3,10 @@
 
 use arch::Regs;
 
-use super::SimdInsn;
+use super::Operation;
 use super::fp::arith::{abs, add, div, mul, mul_add, mulx, neg, recip_step, rsqrt_step, sub};
 use super::fp::compare::{eq, ge, gt, max, max_num, min, min_num};
-use super::fp::{Double, Env, Format, Single};
+use super::fp::{Double, Env, Format, Single, fast};
 use super::lanes::{Size, Source, Span, V, bit, field};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -134,7 +134,7 @@ fn three_same(word: u32) -> Option<(Op, Source, bool)> {
     })
 }
 
-pub(super) fn decode_three_same(word: u32, scalar: bool) -> Option<SimdInsn> {
+pub(super) fn decode_three_same(word: u32, scalar: bool) -> Option<Operation> {
     let (op, source, has_scalar) = three_same(word)?;
     let double = bit(word, 22);
     let shape = if scalar {
@@ -146,8 +146,8 @@ pub(super) fn decode_three_same(word: u32, scalar: bool) -> Option<SimdInsn> {
 }
 
 /// An instruction with Rd, Rn and Rm in the usual places.
-pub(super) fn insn(word: u32, op: Op, shape: Shape, source: Source, ra: V) -> SimdInsn {
-    SimdInsn::FloatLanes(Insn {
+pub(super) fn insn(word: u32, op: Op, shape: Shape, source: Source, ra: V) -> Operation {
+    Operation::FloatLanes(Insn {
         op,
         shape,
         source,
@@ -159,54 +159,88 @@ pub(super) fn insn(word: u32, op: Op, shape: Shape, source: Source, ra: V) -> Si
 }
 
 impl Insn {
-    #[inline]
+    #[inline(never)]
     pub(super) fn execute(self, regs: &mut Regs) {
         let mut env = Env::of(regs);
-        let (n, m, c) = (self.rn.get(regs), self.rm.get(regs), self.ra.get(regs));
-        let (a, b) = self.source.operands(self.shape.size(), self.shape.span(), n, m);
-        let result = if self.shape.is_double() {
-            self.op.run::<Double>(self.shape.lanes(), a, b, c, &mut env)
-        } else {
-            self.op.run::<Single>(self.shape.lanes(), a, b, c, &mut env)
+        let result = match (self.shape, self.source) {
+            (Shape::D1, Source::Lanes) => self.scalar::<Double>(regs, &mut env),
+            (Shape::S1, Source::Lanes) => self.scalar::<Single>(regs, &mut env),
+            _ => self.vector(regs, &mut env),
         };
         self.rd.set(regs, result);
         env.commit(regs);
     }
+
+    #[inline(always)]
+    fn scalar<F: Format>(self, regs: &Regs, env: &mut Env) -> u128 {
+        let low = |v: V| v.get(regs) as u64 & F::MASK;
+        u128::from(self.op.run::<F>(low(self.rn), low(self.rm), low(self.ra), env))
+    }
+
+    #[inline(never)]
+    fn vector(self, regs: &Regs, env: &mut Env) -> u128 {
+        let (n, m, c) = (self.rn.get_ref(regs), self.rm.get_ref(regs), self.ra.get(regs));
+        let (a, b) = match self.source {
+            // Only lanes of the shape are looked at, so what is above them may stay.
+            Source::Lanes => (*n, *m),
+            other => other.operands(self.shape.size(), self.shape.span(), *n, *m),
+        };
+        if let Some(operation) = self.op.host()
+            && let Some(result) = match self.shape {
+                Shape::S4 => fast::four_singles(operation, &a, &b, env),
+                Shape::D2 => fast::two_doubles(operation, &a, &b, env),
+                _ => None,
+            }
+        {
+            return result;
+        }
+        let lanes = self.shape.lanes();
+        if self.shape.is_double() {
+            map3::<Double>(lanes, a, b, c, |x, y, z| self.op.run::<Double>(x, y, z, env))
+        } else {
+            map3::<Single>(lanes, a, b, c, |x, y, z| self.op.run::<Single>(x, y, z, env))
+        }
+    }
 }
 
 impl Op {
-    #[inline]
-    #[rustfmt::skip]
-    fn run<F: Format>(self, lanes: u32, a: u128, b: u128, c: u128, env: &mut Env) -> u128 {
+    /// What the host may do to all lanes at once.
+    fn host(self) -> Option<fast::Arithmetic> {
         match self {
-            Self::Add => map::<F>(lanes, a, b, |x, y| add::<F>(x, y, env)),
-            Self::Sub => map::<F>(lanes, a, b, |x, y| sub::<F>(x, y, env)),
-            Self::Mul => map::<F>(lanes, a, b, |x, y| mul::<F>(x, y, env)),
-            Self::Div => map::<F>(lanes, a, b, |x, y| div::<F>(x, y, env)),
-            Self::NegatedMul => map::<F>(lanes, a, b, |x, y| neg::<F>(mul::<F>(x, y, env))),
-            Self::ExtendedMul => map::<F>(lanes, a, b, |x, y| mulx::<F>(x, y, env)),
-            Self::Max => map::<F>(lanes, a, b, |x, y| max::<F>(x, y, env)),
-            Self::Min => map::<F>(lanes, a, b, |x, y| min::<F>(x, y, env)),
-            Self::MaxNumber => map::<F>(lanes, a, b, |x, y| max_num::<F>(x, y, env)),
-            Self::MinNumber => map::<F>(lanes, a, b, |x, y| min_num::<F>(x, y, env)),
-            Self::AbsoluteDifference => map::<F>(lanes, a, b, |x, y| abs::<F>(sub::<F>(x, y, env))),
-            Self::RecipStep => map::<F>(lanes, a, b, |x, y| recip_step::<F>(x, y, env)),
-            Self::RsqrtStep => map::<F>(lanes, a, b, |x, y| rsqrt_step::<F>(x, y, env)),
-            Self::Equal => map::<F>(lanes, a, b, |x, y| ones::<F>(eq::<F>(x, y, env))),
-            Self::GreaterOrEqual => map::<F>(lanes, a, b, |x, y| ones::<F>(ge::<F>(x, y, env))),
-            Self::Greater => map::<F>(lanes, a, b, |x, y| ones::<F>(gt::<F>(x, y, env))),
-            Self::AbsoluteGreaterOrEqual => {
-                map::<F>(lanes, a, b, |x, y| ones::<F>(ge::<F>(abs::<F>(x), abs::<F>(y), env)))
-            }
-            Self::AbsoluteGreater => {
-                map::<F>(lanes, a, b, |x, y| ones::<F>(gt::<F>(abs::<F>(x), abs::<F>(y), env)))
-            }
-            Self::MulAdd => map3::<F>(lanes, a, b, c, |x, y, z| mul_add::<F>(z, x, y, env)),
-            Self::MulSub => map3::<F>(lanes, a, b, c, |x, y, z| mul_add::<F>(z, neg::<F>(x), y, env)),
-            Self::NegatedMulAdd => {
-                map3::<F>(lanes, a, b, c, |x, y, z| mul_add::<F>(neg::<F>(z), neg::<F>(x), y, env))
-            }
-            Self::NegatedMulSub => map3::<F>(lanes, a, b, c, |x, y, z| mul_add::<F>(neg::<F>(z), x, y, env)),
+            Self::Add => Some(fast::Arithmetic::Add),
+            Self::Sub => Some(fast::Arithmetic::Sub),
+            Self::Mul => Some(fast::Arithmetic::Mul),
+            Self::Div => Some(fast::Arithmetic::Div),
+            _ => None,
+        }
+    }
+
+    /// One lane: `x` of Rn, `y` of Rm, `z` of Ra.
+    #[inline]
+    fn run<F: Format>(self, x: u64, y: u64, z: u64, env: &mut Env) -> u64 {
+        match self {
+            Self::Add => add::<F>(x, y, env),
+            Self::Sub => sub::<F>(x, y, env),
+            Self::Mul => mul::<F>(x, y, env),
+            Self::Div => div::<F>(x, y, env),
+            Self::NegatedMul => neg::<F>(mul::<F>(x, y, env)),
+            Self::ExtendedMul => mulx::<F>(x, y, env),
+            Self::Max => max::<F>(x, y, env),
+            Self::Min => min::<F>(x, y, env),
+            Self::MaxNumber => max_num::<F>(x, y, env),
+            Self::MinNumber => min_num::<F>(x, y, env),
+            Self::AbsoluteDifference => abs::<F>(sub::<F>(x, y, env)),
+            Self::RecipStep => recip_step::<F>(x, y, env),
+            Self::RsqrtStep => rsqrt_step::<F>(x, y, env),
+            Self::Equal => ones::<F>(eq::<F>(x, y, env)),
+            Self::GreaterOrEqual => ones::<F>(ge::<F>(x, y, env)),
+            Self::Greater => ones::<F>(gt::<F>(x, y, env)),
+            Self::AbsoluteGreaterOrEqual => ones::<F>(ge::<F>(abs::<F>(x), abs::<F>(y), env)),
+            Self::AbsoluteGreater => ones::<F>(gt::<F>(abs::<F>(x), abs::<F>(y), env)),
+            Self::MulAdd => mul_add::<F>(z, x, y, env),
+            Self::MulSub => mul_add::<F>(z, neg::<F>(x), y, env),
+            Self::NegatedMulAdd => mul_add::<F>(neg::<F>(z), neg::<F>(x), y, env),
+            Self::NegatedMulSub => mul_add::<F>(neg::<F>(z), x, y, env),
         }
     }
 }
@@ -219,16 +253,10 @@ pub(super) fn ones<F: Format>(holds: bool) -> u64 {
 /// Lane `index` of a register of numbers.
 #[inline(always)]
 pub(super) fn lane<F: Format>(value: u128, index: u32) -> u64 {
-    (value >> (index * F::BITS & 127)) as u64 & F::MASK
+    (value >> ((index * F::BITS) & 127)) as u64 & F::MASK
 }
 
-/// The lanes' results; what is above them is zero.
-#[inline(always)]
-fn map<F: Format>(lanes: u32, a: u128, b: u128, mut f: impl FnMut(u64, u64) -> u64) -> u128 {
-    map3::<F>(lanes, a, b, 0, |x, y, _| f(x, y))
-}
-
-/// One lane's result is the register's: written out, so that scalars do no 128-bit shifts.
+/// The lanes' results; what is above them is zero. One lane is written out, so that scalars do no 128-bit shifts.
 #[inline(always)]
 pub(super) fn map3<F: Format>(
     lanes: u32,
@@ -243,7 +271,7 @@ pub(super) fn map3<F: Format>(
     let mut result = 0;
     for index in 0..lanes {
         let value = f(lane::<F>(a, index), lane::<F>(b, index), lane::<F>(c, index));
-        result |= u128::from(value) << (index * F::BITS & 127);
+        result |= u128::from(value) << ((index * F::BITS) & 127);
     }
     result
 }

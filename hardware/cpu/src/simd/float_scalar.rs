@@ -1,12 +1,12 @@
 //! Decoders of scalar floating-point data processing with one, two and three sources. The operations are lanes' (a
 //! scalar is a vector of one): see [`float_lanes`], [`float_unary`] and [`float_convert`].
 
-use super::SimdInsn;
+use super::Operation;
 use super::float_lanes::{self, Op, Shape};
 use super::float_unary::{self, Unary};
 use super::fp::Rounding;
 use super::lanes::{Source, V, bit, field};
-use super::{float_convert, float_unary::Mode};
+use super::{copy, float_convert, float_unary::Mode};
 
 /// The field `ptype`, bits 23:22: single or double. Half precision arithmetic is FEAT_FP16's.
 pub(super) fn shape(word: u32) -> Option<Shape> {
@@ -17,14 +17,14 @@ pub(super) fn shape(word: u32) -> Option<Shape> {
     }
 }
 
-pub(super) fn decode_one_source(word: u32) -> Option<SimdInsn> {
+pub(super) fn decode_one_source(word: u32) -> Option<Operation> {
     let opcode = field(word, 15, 6);
     if opcode >> 2 == 1 {
         return float_convert::decode_precision(word);
     }
     let shape = shape(word)?;
     let op = match opcode {
-        0b000000 => Unary::Move,
+        0b000000 => return Some(copy::scalar_move(word, shape.size())),
         0b000001 => Unary::Abs,
         0b000010 => Unary::Neg,
         0b000011 => Unary::Sqrt,
@@ -37,7 +37,7 @@ pub(super) fn decode_one_source(word: u32) -> Option<SimdInsn> {
     Some(float_unary::insn(word, op, shape))
 }
 
-pub(super) fn decode_two_source(word: u32) -> Option<SimdInsn> {
+pub(super) fn decode_two_source(word: u32) -> Option<Operation> {
     let op = match field(word, 12, 4) {
         0 => Op::Mul,
         1 => Op::Div,
@@ -59,7 +59,7 @@ pub(super) fn decode_two_source(word: u32) -> Option<SimdInsn> {
     ))
 }
 
-pub(super) fn decode_three_source(word: u32) -> Option<SimdInsn> {
+pub(super) fn decode_three_source(word: u32) -> Option<Operation> {
     let op = match (bit(word, 21), bit(word, 15)) {
         (false, false) => Op::MulAdd,
         (false, true) => Op::MulSub,

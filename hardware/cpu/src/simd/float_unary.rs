@@ -3,7 +3,7 @@
 
 use arch::Regs;
 
-use super::SimdInsn;
+use super::Operation;
 use super::float_lanes::{Shape, map3, ones};
 use super::fp::arith::{abs, neg, sqrt};
 use super::fp::compare::{eq, ge, gt};
@@ -14,7 +14,6 @@ use super::lanes::{V, bit, field};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Unary {
-    Move,
     Abs,
     Neg,
     Sqrt,
@@ -82,7 +81,7 @@ fn two_register(word: u32) -> Option<(Unary, bool, bool)> {
     })
 }
 
-pub(super) fn decode_two_register(word: u32, scalar: bool) -> Option<SimdInsn> {
+pub(super) fn decode_two_register(word: u32, scalar: bool) -> Option<Operation> {
     let (op, has_vector, has_scalar) = two_register(word)?;
     let double = bit(word, 22);
     let shape = if scalar {
@@ -94,8 +93,8 @@ pub(super) fn decode_two_register(word: u32, scalar: bool) -> Option<SimdInsn> {
 }
 
 /// An instruction with Rd and Rn in the usual places.
-pub(super) fn insn(word: u32, op: Unary, shape: Shape) -> SimdInsn {
-    SimdInsn::FloatUnary(Insn {
+pub(super) fn insn(word: u32, op: Unary, shape: Shape) -> Operation {
+    Operation::FloatUnary(Insn {
         op,
         shape,
         rd: V::rd(word),
@@ -104,7 +103,7 @@ pub(super) fn insn(word: u32, op: Unary, shape: Shape) -> SimdInsn {
 }
 
 impl Insn {
-    #[inline]
+    #[inline(never)]
     pub(super) fn execute(self, regs: &mut Regs) {
         let mut env = Env::of(regs);
         let n = self.rn.get(regs);
@@ -122,7 +121,6 @@ impl Unary {
     #[inline]
     fn run<F: Format>(self, lanes: u32, a: u128, env: &mut Env) -> u128 {
         match self {
-            Self::Move => map::<F>(lanes, a, |x| x),
             Self::Abs => map::<F>(lanes, a, abs::<F>),
             Self::Neg => map::<F>(lanes, a, neg::<F>),
             Self::Sqrt => map::<F>(lanes, a, |x| sqrt::<F>(x, env)),

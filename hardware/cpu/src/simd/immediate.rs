@@ -2,7 +2,7 @@
 
 use arch::Regs;
 
-use super::SimdInsn;
+use super::Operation;
 use super::float_scalar;
 use super::fp::{Double, Format, Single};
 use super::lanes::{Size, Span, V, bit, field};
@@ -72,7 +72,7 @@ fn spread(imm8: u32) -> u64 {
         .sum()
 }
 
-pub(super) fn decode(word: u32) -> Option<SimdInsn> {
+pub(super) fn decode(word: u32) -> Option<Operation> {
     // Bit 11 set: FMOV of half precision.
     if bit(word, 11) {
         return None;
@@ -81,7 +81,7 @@ pub(super) fn decode(word: u32) -> Option<SimdInsn> {
     Some(insn(op, Span::vector(word), V::rd(word), pattern))
 }
 
-pub(super) fn decode_scalar(word: u32) -> Option<SimdInsn> {
+pub(super) fn decode_scalar(word: u32) -> Option<Operation> {
     let imm8 = field(word, 13, 8);
     let (size, pattern) = if float_scalar::shape(word)?.is_double() {
         (Size::D, expand_float::<Double>(imm8))
@@ -91,8 +91,8 @@ pub(super) fn decode_scalar(word: u32) -> Option<SimdInsn> {
     Some(insn(Op::Set, Span::scalar(size), V::rd(word), pattern))
 }
 
-fn insn(op: Op, span: Span, rd: V, pattern: u64) -> SimdInsn {
-    SimdInsn::Immediate(Insn {
+fn insn(op: Op, span: Span, rd: V, pattern: u64) -> Operation {
+    Operation::Immediate(Insn {
         op,
         span,
         rd,
@@ -101,7 +101,7 @@ fn insn(op: Op, span: Span, rd: V, pattern: u64) -> SimdInsn {
 }
 
 impl Insn {
-    #[inline]
+    #[inline(never)]
     pub(super) fn execute(self, regs: &mut Regs) {
         let pattern = Size::D.repeat(u64::from_le_bytes(self.pattern));
         let d = self.rd.get(regs);

@@ -53,6 +53,11 @@ impl V {
     }
 
     #[inline(always)]
+    pub(super) fn get_ref(self, regs: &Regs) -> &u128 {
+        &regs.v[usize::from(self.0 & 31)]
+    }
+
+    #[inline(always)]
     pub(super) fn set(self, regs: &mut Regs, value: u128) {
         regs.v[usize::from(self.0 & 31)] = value;
     }
@@ -105,8 +110,13 @@ impl Size {
 
     /// A register filled with one element.
     pub(super) fn repeat(self, element: u64) -> u128 {
-        let lane = u128::from(element & self.mask());
-        lane * (u128::MAX / u128::from(self.mask()))
+        let double = match self {
+            Self::B => (element & 0xff) * 0x0101_0101_0101_0101,
+            Self::H => (element & 0xffff) * 0x0001_0001_0001_0001,
+            Self::S => (element & 0xffff_ffff) * 0x0000_0001_0000_0001,
+            Self::D => element,
+        };
+        u128::from(double) | u128::from(double) << 64
     }
 }
 
@@ -159,46 +169,72 @@ pub(super) const B: u8 = 0b0001;
 pub(super) const D: u8 = 0b1000;
 
 /// An integer type that a register has lanes of.
+///
+/// Registers come as references and the loops are functions of their own on bytes in memory: the compiler turns those
+/// into the host's vector instructions. With values instead it takes lanes out of a pair of general registers by
+/// shifts, which was measured to be 5 to 10 times slower.
 pub(super) trait Lane: Copy {
     /// Each lane of the result is the function of the same lane of the operand.
-    fn map1(a: u128, f: impl FnMut(Self) -> Self) -> u128;
+    fn map1(a: &u128, f: impl FnMut(Self) -> Self) -> u128;
     /// As [`Lane::map1`], of two operands.
-    fn map2(a: u128, b: u128, f: impl FnMut(Self, Self) -> Self) -> u128;
+    fn map2(a: &u128, b: &u128, f: impl FnMut(Self, Self) -> Self) -> u128;
     /// As [`Lane::map1`], of three operands.
-    fn map3(a: u128, b: u128, c: u128, f: impl FnMut(Self, Self, Self) -> Self) -> u128;
+    fn map3(a: &u128, b: &u128, c: &u128, f: impl FnMut(Self, Self, Self) -> Self) -> u128;
 }
 
+type Bytes = [u8; 16];
+
 macro_rules! lane {
-    ($($lane:ty, $count:literal);*) => {$(
+    ($($lane:ident, $bytes:literal);*) => {$(
         impl Lane for $lane {
             #[inline(always)]
-            fn map1(a: u128, mut f: impl FnMut(Self) -> Self) -> u128 {
-                Self::map3(a, 0, 0, |x, _, _| f(x))
-            }
-
-            #[inline(always)]
-            fn map2(a: u128, b: u128, mut f: impl FnMut(Self, Self) -> Self) -> u128 {
-                Self::map3(a, b, 0, |x, y, _| f(x, y))
-            }
-
-            #[inline(always)]
-            fn map3(a: u128, b: u128, c: u128, mut f: impl FnMut(Self, Self, Self) -> Self) -> u128 {
-                const BYTES: usize = 16 / $count;
-                let (a, b, c) = (a.to_le_bytes(), b.to_le_bytes(), c.to_le_bytes());
-                let (a, b, c) = (a.as_chunks::<BYTES>().0, b.as_chunks::<BYTES>().0, c.as_chunks::<BYTES>().0);
-                let mut out = [0; 16];
-                let lanes = out.as_chunks_mut::<BYTES>().0.iter_mut();
-                for (((out, a), b), c) in lanes.zip(a).zip(b).zip(c) {
-                    let result = f(Self::from_le_bytes(*a), Self::from_le_bytes(*b), Self::from_le_bytes(*c));
-                    *out = result.to_le_bytes();
+            fn map1(a: &u128, f: impl FnMut(Self) -> Self) -> u128 {
+                #[inline(never)]
+                fn kernel(a: &Bytes, out: &mut Bytes, mut f: impl FnMut($lane) -> $lane) {
+                    let lanes = out.as_chunks_mut::<$bytes>().0.iter_mut().zip(a.as_chunks().0);
+                    for (out, a) in lanes {
+                        *out = f(<$lane>::from_le_bytes(*a)).to_le_bytes();
+                    }
                 }
+                let mut out = [0; 16];
+                kernel(&a.to_le_bytes(), &mut out, f);
+                u128::from_le_bytes(out)
+            }
+
+            #[inline(always)]
+            fn map2(a: &u128, b: &u128, f: impl FnMut(Self, Self) -> Self) -> u128 {
+                #[inline(never)]
+                fn kernel(a: &Bytes, b: &Bytes, out: &mut Bytes, mut f: impl FnMut($lane, $lane) -> $lane) {
+                    let lanes = out.as_chunks_mut::<$bytes>().0.iter_mut().zip(a.as_chunks().0).zip(b.as_chunks().0);
+                    for ((out, a), b) in lanes {
+                        *out = f(<$lane>::from_le_bytes(*a), <$lane>::from_le_bytes(*b)).to_le_bytes();
+                    }
+                }
+                let mut out = [0; 16];
+                kernel(&a.to_le_bytes(), &b.to_le_bytes(), &mut out, f);
+                u128::from_le_bytes(out)
+            }
+
+            #[inline(always)]
+            fn map3(a: &u128, b: &u128, c: &u128, f: impl FnMut(Self, Self, Self) -> Self) -> u128 {
+                #[inline(never)]
+                fn kernel(abc: [&Bytes; 3], out: &mut Bytes, mut f: impl FnMut($lane, $lane, $lane) -> $lane) {
+                    let [a, b, c] = abc.map(|bytes| bytes.as_chunks().0);
+                    let lanes = out.as_chunks_mut::<$bytes>().0.iter_mut().zip(a).zip(b).zip(c);
+                    for (((out, a), b), c) in lanes {
+                        let [a, b, c] = [a, b, c].map(|lane| <$lane>::from_le_bytes(*lane));
+                        *out = f(a, b, c).to_le_bytes();
+                    }
+                }
+                let mut out = [0; 16];
+                kernel([&a.to_le_bytes(), &b.to_le_bytes(), &c.to_le_bytes()], &mut out, f);
                 u128::from_le_bytes(out)
             }
         }
     )*};
 }
 
-lane!(u8, 16; u16, 8; u32, 4; u64, 2; i8, 16; i16, 8; i32, 4; i64, 2);
+lane!(u8, 1; u16, 2; u32, 4; u64, 8; i8, 1; i16, 2; i32, 4; i64, 8);
 
 /// `lanes!(unsigned size, map2(a, b), |x, y| x.wrapping_add(y))`: maps over lanes of the type that `size` and the first
 /// word (`unsigned`, `signed`) name. In the expression that type is `T`.
@@ -220,7 +256,7 @@ macro_rules! lanes {
     (@ $t:ty, $map:ident($($v:expr),+), |$($x:ident),+| $e:expr) => {{
         #[allow(dead_code, reason = "not every operation names its lanes' type")]
         type T = $t;
-        <T as $crate::simd::lanes::Lane>::$map($($v,)+ |$($x: T),+| $e)
+        <T as $crate::simd::lanes::Lane>::$map($(&$v,)+ |$($x: T),+| $e)
     }};
 }
 
@@ -232,14 +268,14 @@ pub(super) use lanes;
 pub(super) fn wide(
     size: Size,
     signed: bool,
-    a: u128,
-    b: u128,
+    a: &u128,
+    b: &u128,
     mut f: impl FnMut(i128, i128) -> i128,
 ) -> u128 {
     if signed {
-        lanes!(signed size, map2(a, b), |x, y| f(i128::from(x), i128::from(y)) as T)
+        lanes!(signed size, map2(*a, *b), |x, y| f(i128::from(x), i128::from(y)) as T)
     } else {
-        lanes!(unsigned size, map2(a, b), |x, y| f(i128::from(x), i128::from(y)) as T)
+        lanes!(unsigned size, map2(*a, *b), |x, y| f(i128::from(x), i128::from(y)) as T)
     }
 }
 
@@ -290,31 +326,52 @@ pub(super) fn gather(size: Size, elements: impl Iterator<Item = i128>) -> u128 {
     })
 }
 
-/// The even-numbered lanes of `size`, moved together to the low end (of 128 bits, or of each half alike).
+/// The even-numbered lanes of `size`, moved together into the low 64 bits.
 pub(super) fn compress(size: Size, value: u128) -> u128 {
-    let mut bits = size.bits();
-    let mut value = value & even_lanes(bits);
-    while bits < 64 {
-        value = (value | value >> bits) & even_lanes(bits * 2);
-        bits *= 2;
+    let half = |x: u64| match size {
+        Size::B => {
+            let x = x & 0x00ff_00ff_00ff_00ff;
+            let x = (x | x >> 8) & 0x0000_ffff_0000_ffff;
+            (x | x >> 16) & 0xffff_ffff
+        }
+        Size::H => {
+            let x = x & 0x0000_ffff_0000_ffff;
+            (x | x >> 16) & 0xffff_ffff
+        }
+        Size::S | Size::D => x & 0xffff_ffff,
+    };
+    let (low, high) = (value as u64, (value >> 64) as u64);
+    match size {
+        Size::D => u128::from(low),
+        _ => u128::from(half(low) | half(high) << 32),
     }
-    value
 }
 
 /// The inverse of [`compress`]: the low 64 bits' lanes moved apart, each into the low half of a lane twice as big.
 pub(super) fn expand(size: Size, value: u128) -> u128 {
-    let mut bits = 64;
-    let mut value = value & even_lanes(bits);
-    while bits > size.bits() {
-        bits /= 2;
-        value = (value | value << bits) & even_lanes(bits);
+    let half = |x: u64| match size {
+        Size::B => {
+            let x = (x | x << 16) & 0x0000_ffff_0000_ffff;
+            (x | x << 8) & 0x00ff_00ff_00ff_00ff
+        }
+        Size::H => (x | x << 16) & 0x0000_ffff_0000_ffff,
+        Size::S | Size::D => x,
+    };
+    let value = value as u64;
+    match size {
+        Size::D => u128::from(value),
+        _ => u128::from(half(value & 0xffff_ffff)) | u128::from(half(value >> 32)) << 64,
     }
-    value
 }
 
-/// Ones in every other lane of `bits` bits (8 to 64), the lowest among them.
-pub(super) const fn even_lanes(bits: u32) -> u128 {
-    u128::MAX / ((1 << bits) + 1)
+/// Ones in every other lane, the lowest among them.
+pub(super) const fn even_lanes(size: Size) -> u128 {
+    match size {
+        Size::B => u128::MAX / ((1 << 8) + 1),
+        Size::H => u128::MAX / ((1 << 16) + 1),
+        Size::S => u128::MAX / ((1 << 32) + 1),
+        Size::D => u128::MAX / ((1 << 64) + 1),
+    }
 }
 
 /// The lanes of the low 64 bits, each extended to twice its size. `size` is the narrow one, and not D.
@@ -322,9 +379,9 @@ pub(super) fn widen(size: Size, signed: bool, value: u128) -> u128 {
     let value = expand(size, value);
     match size {
         _ if !signed => value,
-        Size::B => i16::map1(value, |x| x << 8 >> 8),
-        Size::H => i32::map1(value, |x| x << 16 >> 16),
-        Size::S | Size::D => i64::map1(value, |x| x << 32 >> 32),
+        Size::B => i16::map1(&value, |x| x << 8 >> 8),
+        Size::H => i32::map1(&value, |x| x << 16 >> 16),
+        Size::S | Size::D => i64::map1(&value, |x| x << 32 >> 32),
     }
 }
 
@@ -339,12 +396,13 @@ impl Size {
     }
 }
 
-/// Even (or odd) lanes of `high:low`, each `span` long: UZP1 and UZP2.
-pub(super) fn unzip(size: Size, span: Span, low: u128, high: u128, odd: bool) -> u128 {
-    let down = if odd { size.bits() } else { 0 };
+/// Even lanes of `high:low`, each `span` long, then odd lanes: UZP1 and UZP2.
+pub(super) fn unzip(size: Size, span: Span, low: u128, high: u128) -> (u128, u128) {
     let half = span.bits() / 2;
-    let pick = |value: u128| compress(size, span.of(value) >> down);
-    pick(low) | pick(high) << half
+    let pick = |value: u128| compress(size, value) & (u128::MAX >> (128 - half));
+    let join = |low: u128, high: u128| pick(low) | pick(high) << half;
+    let down = size.bits();
+    (join(low, high), join(low >> down, high >> down))
 }
 
 /// Where the second operand of a lane comes from.
@@ -366,7 +424,7 @@ impl Source {
     pub(super) fn operands(self, size: Size, span: Span, n: u128, m: u128) -> (u128, u128) {
         match self {
             Self::Lanes => (span.of(n), span.of(m)),
-            Self::Pairs => (unzip(size, span, n, m, false), unzip(size, span, n, m, true)),
+            Self::Pairs => unzip(size, span, n, m),
             Self::ScalarPair => (span.of(n), span.of(n >> size.bits())),
             Self::Element(index) => (span.of(n), span.of(size.repeat(size.element(m, index)))),
         }

@@ -41,9 +41,13 @@ pub(crate) enum SimdDecoded {
     NotImplemented,
 }
 
-/// A decoded instruction.
+/// A decoded instruction: 12 bytes at most, of no alignment, so that it fits in the processor's own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum SimdInsn {
+pub struct SimdInsn(Operation);
+
+/// The class of an instruction, which holds the rest of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Operation {
     Across(across::Insn),
     Copy(copy::Insn),
     FloatCompare(float_compare::Insn),
@@ -64,7 +68,7 @@ const _: () = assert!(size_of::<SimdInsn>() <= 12);
 struct Row {
     mask: u32,
     value: u32,
-    decode: fn(u32) -> Option<SimdInsn>,
+    decode: fn(u32) -> Option<Operation>,
 }
 
 /// Arm ARM C4.1.96, in the manual's order. A word belongs to the first row that matches.
@@ -106,7 +110,7 @@ const CLASSES: &[Row] = &[
 pub(crate) fn decode(word: u32) -> SimdDecoded {
     let row = CLASSES.iter().find(|row| word & row.mask == row.value);
     match row.and_then(|row| (row.decode)(word)) {
-        Some(insn) => SimdDecoded::Insn(insn),
+        Some(operation) => SimdDecoded::Insn(SimdInsn(operation)),
         None if later::is_allocated(word) => SimdDecoded::NotImplemented,
         None => SimdDecoded::Unallocated,
     }
@@ -115,19 +119,19 @@ pub(crate) fn decode(word: u32) -> SimdDecoded {
 /// Runs one instruction. The program counter is the caller's.
 #[inline]
 pub(crate) fn execute(insn: SimdInsn, regs: &mut Regs) {
-    match insn {
-        SimdInsn::Across(insn) => insn.execute(regs),
-        SimdInsn::Copy(insn) => insn.execute(regs),
-        SimdInsn::FloatCompare(insn) => insn.execute(regs),
-        SimdInsn::FloatConvert(insn) => insn.execute(regs),
-        SimdInsn::FloatLanes(insn) => insn.execute(regs),
-        SimdInsn::FloatUnary(insn) => insn.execute(regs),
-        SimdInsn::Immediate(insn) => insn.execute(regs),
-        SimdInsn::Permute(insn) => insn.execute(regs),
-        SimdInsn::ShiftImmediate(insn) => insn.execute(regs),
-        SimdInsn::ThreeDifferent(insn) => insn.execute(regs),
-        SimdInsn::ThreeSame(insn) => insn.execute(regs),
-        SimdInsn::TwoRegister(insn) => insn.execute(regs),
+    match insn.0 {
+        Operation::Across(insn) => insn.execute(regs),
+        Operation::Copy(insn) => insn.execute(regs),
+        Operation::FloatCompare(insn) => insn.execute(regs),
+        Operation::FloatConvert(insn) => insn.execute(regs),
+        Operation::FloatLanes(insn) => insn.execute(regs),
+        Operation::FloatUnary(insn) => insn.execute(regs),
+        Operation::Immediate(insn) => insn.execute(regs),
+        Operation::Permute(insn) => insn.execute(regs),
+        Operation::ShiftImmediate(insn) => insn.execute(regs),
+        Operation::ThreeDifferent(insn) => insn.execute(regs),
+        Operation::ThreeSame(insn) => insn.execute(regs),
+        Operation::TwoRegister(insn) => insn.execute(regs),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use arch::Regs;
 
-use super::SimdInsn;
+use super::Operation;
 use super::lanes::{Size, Span, V, bit, even_lanes, expand, field, unzip};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,8 +31,8 @@ pub(crate) struct Insn {
     rm: V,
 }
 
-fn insn(word: u32, op: Op) -> SimdInsn {
-    SimdInsn::Permute(Insn {
+fn insn(word: u32, op: Op) -> Operation {
+    Operation::Permute(Insn {
         op,
         size: Size::in_word(word),
         span: Span::vector(word),
@@ -42,7 +42,7 @@ fn insn(word: u32, op: Op) -> SimdInsn {
     })
 }
 
-pub(super) fn decode_interleave(word: u32) -> Option<SimdInsn> {
+pub(super) fn decode_interleave(word: u32) -> Option<Operation> {
     if Size::in_word(word) == Size::D && Span::vector(word) == Span::HALF {
         return None;
     }
@@ -56,13 +56,13 @@ pub(super) fn decode_interleave(word: u32) -> Option<SimdInsn> {
     Some(insn(word, op))
 }
 
-pub(super) fn decode_extract(word: u32) -> Option<SimdInsn> {
+pub(super) fn decode_extract(word: u32) -> Option<Operation> {
     let bytes = field(word, 11, 4) as u8;
     let is_allocated = field(word, 22, 2) == 0 && (bytes < 8 || bit(word, 30));
     is_allocated.then(|| insn(word, Op::Extract { from: bytes * 8 }))
 }
 
-pub(super) fn decode_table(word: u32) -> Option<SimdInsn> {
+pub(super) fn decode_table(word: u32) -> Option<Operation> {
     let registers = field(word, 13, 2) as u8 + 1;
     let op = if bit(word, 12) {
         Op::LookOrKeep { registers }
@@ -73,10 +73,12 @@ pub(super) fn decode_table(word: u32) -> Option<SimdInsn> {
 }
 
 impl Insn {
+    #[inline(never)]
     pub(super) fn execute(self, regs: &mut Regs) {
         let (n, m) = (self.span.of(self.rn.get(regs)), self.span.of(self.rm.get(regs)));
         let result = match self.op {
-            Op::Unzip { odd } => unzip(self.size, self.span, n, m, odd),
+            Op::Unzip { odd: false } => unzip(self.size, self.span, n, m).0,
+            Op::Unzip { odd: true } => unzip(self.size, self.span, n, m).1,
             Op::Zip { upper } => self.zip(n, m, upper),
             Op::Transpose { odd } => self.transpose(n, m, odd),
             Op::Extract { from } => self.extract(n, m, u32::from(from)),
@@ -94,7 +96,7 @@ impl Insn {
 
     fn transpose(self, n: u128, m: u128, odd: bool) -> u128 {
         let bits = self.size.bits();
-        let even = even_lanes(bits);
+        let even = even_lanes(self.size);
         if odd {
             n >> bits & even | m & even << bits
         } else {

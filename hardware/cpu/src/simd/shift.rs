@@ -12,7 +12,7 @@ pub(super) struct Shift {
 }
 
 /// Each lane of `a` shifted left by the low byte of the same lane of `by`, which is signed: negative shifts right.
-pub(super) fn by_register(shift: Shift, size: Size, a: u128, by: u128, saturated: &mut bool) -> u128 {
+pub(super) fn by_register(shift: Shift, size: Size, a: &u128, by: &u128, saturated: &mut bool) -> u128 {
     if !shift.saturating && !shift.rounding {
         return plain(shift.sign, size, a, by);
     }
@@ -38,15 +38,15 @@ pub(super) fn by_register(shift: Shift, size: Size, a: u128, by: u128, saturated
 }
 
 /// SSHL and USHL.
-fn plain(sign: Sign, size: Size, a: u128, by: u128) -> u128 {
+fn plain(sign: Sign, size: Size, a: &u128, by: &u128) -> u128 {
     let bits = size.bits() as i32;
     match sign {
-        Sign::Signed => lanes!(signed size, map2(a, by), |x, by| match i32::from(by as i8) {
+        Sign::Signed => lanes!(signed size, map2(*a, *by), |x, by| match i32::from(by as i8) {
             by if by >= bits => 0,
             by if by >= 0 => x << by,
             by => x >> (-by).min(bits - 1),
         }),
-        Sign::Unsigned => lanes!(unsigned size, map2(a, by), |x, by| match i32::from(by as i8) {
+        Sign::Unsigned => lanes!(unsigned size, map2(*a, *by), |x, by| match i32::from(by as i8) {
             by if by >= bits || by <= -bits => 0,
             by if by >= 0 => x << by,
             by => x >> -by,

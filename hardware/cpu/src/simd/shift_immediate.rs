@@ -9,7 +9,7 @@ use super::lanes::{
 };
 use super::shift::right;
 use super::three_same::Sign;
-use super::{SimdInsn, float_convert};
+use super::{Operation, float_convert};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Op {
@@ -82,7 +82,7 @@ fn entry(word: u32) -> Option<(Op, bool, u8, u8)> {
     })
 }
 
-pub(super) fn decode_vector(word: u32) -> Option<SimdInsn> {
+pub(super) fn decode_vector(word: u32) -> Option<Operation> {
     let Some((op, left, sizes, _)) = entry(word) else {
         return float_convert::decode_fixed_lanes(word, false);
     };
@@ -93,7 +93,7 @@ pub(super) fn decode_vector(word: u32) -> Option<SimdInsn> {
     is_allocated.then(|| insn(word, op, size, span, by, bit(word, 30)))
 }
 
-pub(super) fn decode_scalar(word: u32) -> Option<SimdInsn> {
+pub(super) fn decode_scalar(word: u32) -> Option<Operation> {
     let Some((op, left, _, sizes)) = entry(word) else {
         return float_convert::decode_fixed_lanes(word, true);
     };
@@ -114,8 +114,8 @@ fn amount(word: u32, left: bool) -> Option<(Size, u8)> {
     Some((size, by as u8))
 }
 
-fn insn(word: u32, op: Op, size: Size, span: Span, by: u8, high: bool) -> SimdInsn {
-    SimdInsn::ShiftImmediate(Insn {
+fn insn(word: u32, op: Op, size: Size, span: Span, by: u8, high: bool) -> Operation {
+    Operation::ShiftImmediate(Insn {
         op,
         size,
         span,
@@ -127,6 +127,7 @@ fn insn(word: u32, op: Op, size: Size, span: Span, by: u8, high: bool) -> SimdIn
 }
 
 impl Insn {
+    #[inline(never)]
     pub(super) fn execute(self, regs: &mut Regs) {
         let (n, d) = (self.rn.get(regs), self.rd.get(regs));
         let by = u32::from(self.by);
@@ -195,13 +196,13 @@ impl Insn {
             }
             Op::SaturatingLeft(sign) => {
                 let limits = range(size, sign.is_signed());
-                wide(size, sign.is_signed(), n, 0, |x, _| {
+                wide(size, sign.is_signed(), &n, &0, |x, _| {
                     saturate(x << by, limits, saturated)
                 })
             }
             Op::SaturatingLeftUnsigned => {
                 let limits = range(size, false);
-                wide(size, true, n, 0, |x, _| saturate(x << by, limits, saturated))
+                wide(size, true, &n, &0, |x, _| saturate(x << by, limits, saturated))
             }
             // These have another number of lanes; `execute` has dealt with them.
             Op::Narrow { .. } | Op::SaturatingNarrow { .. } | Op::Long(_) => n,
@@ -212,7 +213,7 @@ impl Insn {
 /// SSHR, USHR, SRSHR and URSHR.
 fn shift_right(sign: Sign, rounding: bool, size: Size, n: u128, by: u32) -> u128 {
     match sign {
-        _ if rounding => wide(size, sign.is_signed(), n, 0, |x, _| right(x, by, true)),
+        _ if rounding => wide(size, sign.is_signed(), &n, &0, |x, _| right(x, by, true)),
         Sign::Signed => lanes!(signed size, map1(n), |x| x >> by.min(T::BITS - 1)),
         Sign::Unsigned => lanes!(unsigned size, map1(n), |x| x.checked_shr(by).unwrap_or(0)),
     }

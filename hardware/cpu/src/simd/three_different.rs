@@ -2,7 +2,7 @@
 
 use arch::Regs;
 
-use super::SimdInsn;
+use super::Operation;
 use super::lanes::{
     B, BHS, HS, Size, Source, Span, V, bit, compress, expand, field, lanes, note_saturation, range, saturate,
     set_half, wide, widen,
@@ -72,22 +72,22 @@ fn entry(word: u32) -> Option<(Op, u8, u8)> {
     })
 }
 
-pub(super) fn decode_vector(word: u32) -> Option<SimdInsn> {
+pub(super) fn decode_vector(word: u32) -> Option<Operation> {
     let (op, sizes, _) = entry(word)?;
     let size = Size::in_word(word);
     size.is_in(sizes)
         .then(|| insn(word, op, size, Span::HALF, bit(word, 30)))
 }
 
-pub(super) fn decode_scalar(word: u32) -> Option<SimdInsn> {
+pub(super) fn decode_scalar(word: u32) -> Option<Operation> {
     let (op, _, sizes) = entry(word)?;
     let size = Size::in_word(word);
     size.is_in(sizes)
         .then(|| insn(word, op, size, Span::scalar(size), false))
 }
 
-fn insn(word: u32, op: Op, size: Size, span: Span, high: bool) -> SimdInsn {
-    SimdInsn::ThreeDifferent(Insn {
+fn insn(word: u32, op: Op, size: Size, span: Span, high: bool) -> Operation {
+    Operation::ThreeDifferent(Insn {
         op,
         size,
         span,
@@ -100,6 +100,7 @@ fn insn(word: u32, op: Op, size: Size, span: Span, high: bool) -> SimdInsn {
 }
 
 impl Insn {
+    #[inline(never)]
     pub(super) fn execute(self, regs: &mut Regs) {
         let (n, m, d) = (self.rn.get(regs), self.rm.get(regs), self.rd.get(regs));
         let mut saturated = false;
@@ -171,14 +172,14 @@ impl Insn {
             Op::SaturatingMulAdd => {
                 let product = doubled(size, pair(Sign::Signed), saturated);
                 let limits = range(size, true);
-                wide(size, true, self.accumulator(d), product, |x, y| {
+                wide(size, true, &self.accumulator(d), &product, |x, y| {
                     saturate(x + y, limits, saturated)
                 })
             }
             Op::SaturatingMulSub => {
                 let product = doubled(size, pair(Sign::Signed), saturated);
                 let limits = range(size, true);
-                wide(size, true, self.accumulator(d), product, |x, y| {
+                wide(size, true, &self.accumulator(d), &product, |x, y| {
                     saturate(x - y, limits, saturated)
                 })
             }
@@ -219,5 +220,5 @@ fn difference(size: Size, (a, b): (u128, u128)) -> u128 {
 
 fn doubled(size: Size, (a, b): (u128, u128), saturated: &mut bool) -> u128 {
     let limits = range(size, true);
-    wide(size, true, a, b, |x, y| saturate(2 * x * y, limits, saturated))
+    wide(size, true, &a, &b, |x, y| saturate(2 * x * y, limits, saturated))
 }

@@ -3,7 +3,7 @@
 
 use arch::Regs;
 
-use super::SimdInsn;
+use super::Operation;
 use super::float_lanes;
 use super::lanes::{
     B, BHS, BHSD, D, HS, Lane, Size, Source, Span, V, bit, field, lanes, note_saturation, range, saturate,
@@ -131,7 +131,7 @@ fn logical(word: u32) -> Op {
     }
 }
 
-pub(super) fn decode_vector(word: u32) -> Option<SimdInsn> {
+pub(super) fn decode_vector(word: u32) -> Option<Operation> {
     if field(word, 14, 2) == 3 {
         return float_lanes::decode_three_same(word, false);
     }
@@ -144,7 +144,7 @@ pub(super) fn decode_vector(word: u32) -> Option<SimdInsn> {
     Some(insn(word, op, source, span))
 }
 
-pub(super) fn decode_scalar(word: u32) -> Option<SimdInsn> {
+pub(super) fn decode_scalar(word: u32) -> Option<Operation> {
     if field(word, 14, 2) == 3 {
         return float_lanes::decode_three_same(word, true);
     }
@@ -154,8 +154,8 @@ pub(super) fn decode_scalar(word: u32) -> Option<SimdInsn> {
         .then(|| insn(word, op, source, Span::scalar(size)))
 }
 
-fn insn(word: u32, op: Op, source: Source, span: Span) -> SimdInsn {
-    SimdInsn::ThreeSame(Insn {
+fn insn(word: u32, op: Op, source: Source, span: Span) -> Operation {
+    Operation::ThreeSame(Insn {
         op,
         size: Size::in_word(word),
         span,
@@ -167,45 +167,52 @@ fn insn(word: u32, op: Op, source: Source, span: Span) -> SimdInsn {
 }
 
 impl Insn {
+    #[inline(never)]
     pub(super) fn execute(self, regs: &mut Regs) {
-        let (a, b) = self
-            .source
-            .operands(self.size, self.span, self.rn.get(regs), self.rm.get(regs));
-        let d = self.rd.get(regs);
         let mut saturated = false;
-        let result = self.result(a, b, d, &mut saturated);
+        let (n, m) = (self.rn.get_ref(regs), self.rm.get_ref(regs));
+        let result = if self.span == Span::FULL && self.source == Source::Lanes {
+            self.result(n, m, self.rd.get_ref(regs), &mut saturated)
+        } else {
+            let (a, b) = self.source.operands(self.size, self.span, *n, *m);
+            let result = self.result(&a, &b, self.rd.get_ref(regs), &mut saturated);
+            self.span.of(result)
+        };
         note_saturation(regs, saturated);
-        self.rd.set(regs, self.span.of(result));
+        self.rd.set(regs, result);
     }
 
-    #[inline(always)]
-    fn result(self, a: u128, b: u128, d: u128, saturated: &mut bool) -> u128 {
+    fn result(self, a: &u128, b: &u128, d: &u128, saturated: &mut bool) -> u128 {
         let size = self.size;
         match self.op {
-            Op::Add => lanes!(unsigned size, map2(a, b), |x, y| x.wrapping_add(y)),
-            Op::Sub => lanes!(unsigned size, map2(a, b), |x, y| x.wrapping_sub(y)),
-            Op::Equal => lanes!(unsigned size, map2(a, b), |x, y| if x == y { !0 } else { 0 }),
-            Op::Test => lanes!(unsigned size, map2(a, b), |x, y| if x & y != 0 { !0 } else { 0 }),
-            Op::Mul => lanes!(unsigned size, map2(a, b), |x, y| x.wrapping_mul(y)),
-            Op::MulAdd => lanes!(unsigned size, map3(a, b, d), |x, y, z| z.wrapping_add(x.wrapping_mul(y))),
-            Op::MulSub => lanes!(unsigned size, map3(a, b, d), |x, y, z| z.wrapping_sub(x.wrapping_mul(y))),
+            Op::Add => lanes!(unsigned size, map2(*a, *b), |x, y| x.wrapping_add(y)),
+            Op::Sub => lanes!(unsigned size, map2(*a, *b), |x, y| x.wrapping_sub(y)),
+            Op::Equal => lanes!(unsigned size, map2(*a, *b), |x, y| if x == y { !0 } else { 0 }),
+            Op::Test => lanes!(unsigned size, map2(*a, *b), |x, y| if x & y != 0 { !0 } else { 0 }),
+            Op::Mul => lanes!(unsigned size, map2(*a, *b), |x, y| x.wrapping_mul(y)),
+            Op::MulAdd => {
+                lanes!(unsigned size, map3(*a, *b, *d), |x, y, z| z.wrapping_add(x.wrapping_mul(y)))
+            }
+            Op::MulSub => {
+                lanes!(unsigned size, map3(*a, *b, *d), |x, y, z| z.wrapping_sub(x.wrapping_mul(y)))
+            }
             Op::PolynomialMul => u8::map2(a, b, |x, y| polynomial(x, y) as u8),
             Op::Greater(sign) => greater(sign, size, a, b),
             Op::GreaterOrEqual(sign) => !greater(sign, size, b, a),
-            Op::Max(Signed) => lanes!(signed size, map2(a, b), |x, y| x.max(y)),
-            Op::Max(Unsigned) => lanes!(unsigned size, map2(a, b), |x, y| x.max(y)),
-            Op::Min(Signed) => lanes!(signed size, map2(a, b), |x, y| x.min(y)),
-            Op::Min(Unsigned) => lanes!(unsigned size, map2(a, b), |x, y| x.min(y)),
+            Op::Max(Signed) => lanes!(signed size, map2(*a, *b), |x, y| x.max(y)),
+            Op::Max(Unsigned) => lanes!(unsigned size, map2(*a, *b), |x, y| x.max(y)),
+            Op::Min(Signed) => lanes!(signed size, map2(*a, *b), |x, y| x.min(y)),
+            Op::Min(Unsigned) => lanes!(unsigned size, map2(*a, *b), |x, y| x.min(y)),
             Op::AbsoluteDifference(sign) => absolute_difference(sign, size, a, b),
             Op::AbsoluteDifferenceAdd(sign) => {
                 let difference = absolute_difference(sign, size, a, b);
-                lanes!(unsigned size, map2(d, difference), |x, y| x.wrapping_add(y))
+                lanes!(unsigned size, map2(*d, difference), |x, y| x.wrapping_add(y))
             }
             Op::HalvingAdd(sign) => wide(size, sign.is_signed(), a, b, |x, y| (x + y) >> 1),
             Op::HalvingSub(sign) => wide(size, sign.is_signed(), a, b, |x, y| (x - y) >> 1),
             Op::RoundingHalvingAdd(sign) => wide(size, sign.is_signed(), a, b, |x, y| (x + y + 1) >> 1),
-            Op::SaturatingAdd(sign) => self.saturating(sign, a, b, saturated, |x, y| x + y),
-            Op::SaturatingSub(sign) => self.saturating(sign, a, b, saturated, |x, y| x - y),
+            Op::SaturatingAdd(sign) => saturating_sum(sign, size, a, b, saturated),
+            Op::SaturatingSub(sign) => saturating_difference(sign, size, a, b, saturated),
             Op::DoublingMulHigh => {
                 let down = size.bits();
                 self.saturating(Signed, a, b, saturated, |x, y| (2 * x * y) >> down)
@@ -217,22 +224,22 @@ impl Insn {
                 })
             }
             Op::Shift(shift) => by_register(shift, size, a, b, saturated),
-            Op::And => a & b,
-            Op::AndNot => a & !b,
-            Op::Or => a | b,
-            Op::OrNot => a | !b,
-            Op::ExclusiveOr => a ^ b,
-            Op::Select => a & d | b & !d,
-            Op::InsertIfTrue => a & b | d & !b,
-            Op::InsertIfFalse => a & !b | d & b,
+            Op::And => *a & *b,
+            Op::AndNot => *a & !*b,
+            Op::Or => *a | *b,
+            Op::OrNot => *a | !*b,
+            Op::ExclusiveOr => *a ^ *b,
+            Op::Select => *a & *d | *b & !*d,
+            Op::InsertIfTrue => *a & *b | *d & !*b,
+            Op::InsertIfFalse => *a & !*b | *d & *b,
         }
     }
 
     fn saturating(
         self,
         sign: Sign,
-        a: u128,
-        b: u128,
+        a: &u128,
+        b: &u128,
         saturated: &mut bool,
         f: impl Fn(i128, i128) -> i128,
     ) -> u128 {
@@ -243,17 +250,37 @@ impl Insn {
     }
 }
 
-fn greater(sign: Sign, size: Size, a: u128, b: u128) -> u128 {
+/// The sum held to the lane's range. The flag is found afterwards: the loop then stays simple.
+fn saturating_sum(sign: Sign, size: Size, a: &u128, b: &u128, saturated: &mut bool) -> u128 {
+    let held = match sign {
+        Signed => lanes!(signed size, map2(*a, *b), |x, y| x.saturating_add(y)),
+        Unsigned => lanes!(unsigned size, map2(*a, *b), |x, y| x.saturating_add(y)),
+    };
+    *saturated |= held != lanes!(unsigned size, map2(*a, *b), |x, y| x.wrapping_add(y));
+    held
+}
+
+/// As [`saturating_sum`].
+fn saturating_difference(sign: Sign, size: Size, a: &u128, b: &u128, saturated: &mut bool) -> u128 {
+    let held = match sign {
+        Signed => lanes!(signed size, map2(*a, *b), |x, y| x.saturating_sub(y)),
+        Unsigned => lanes!(unsigned size, map2(*a, *b), |x, y| x.saturating_sub(y)),
+    };
+    *saturated |= held != lanes!(unsigned size, map2(*a, *b), |x, y| x.wrapping_sub(y));
+    held
+}
+
+fn greater(sign: Sign, size: Size, a: &u128, b: &u128) -> u128 {
     match sign {
-        Signed => lanes!(signed size, map2(a, b), |x, y| if x > y { !0 } else { 0 }),
-        Unsigned => lanes!(unsigned size, map2(a, b), |x, y| if x > y { !0 } else { 0 }),
+        Signed => lanes!(signed size, map2(*a, *b), |x, y| if x > y { !0 } else { 0 }),
+        Unsigned => lanes!(unsigned size, map2(*a, *b), |x, y| if x > y { !0 } else { 0 }),
     }
 }
 
-fn absolute_difference(sign: Sign, size: Size, a: u128, b: u128) -> u128 {
+fn absolute_difference(sign: Sign, size: Size, a: &u128, b: &u128) -> u128 {
     match sign {
-        Signed => lanes!(signed size, map2(a, b), |x, y| x.max(y).wrapping_sub(x.min(y))),
-        Unsigned => lanes!(unsigned size, map2(a, b), |x, y| x.abs_diff(y)),
+        Signed => lanes!(signed size, map2(*a, *b), |x, y| x.max(y).wrapping_sub(x.min(y))),
+        Unsigned => lanes!(unsigned size, map2(*a, *b), |x, y| x.abs_diff(y)),
     }
 }
 

@@ -8,7 +8,7 @@ use super::lanes::{
     range, saturate, set_half, wide, widen,
 };
 use super::three_same::Sign;
-use super::{SimdInsn, float_convert, float_unary};
+use super::{Operation, float_convert, float_unary};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Op {
@@ -92,7 +92,7 @@ fn entry(word: u32) -> Option<(Op, u8, u8)> {
     })
 }
 
-pub(super) fn decode_vector(word: u32) -> Option<SimdInsn> {
+pub(super) fn decode_vector(word: u32) -> Option<Operation> {
     let (size, span) = (Size::in_word(word), Span::vector(word));
     let Some((op, sizes, _)) = entry(word) else {
         return float_unary::decode_two_register(word, false)
@@ -102,7 +102,7 @@ pub(super) fn decode_vector(word: u32) -> Option<SimdInsn> {
     is_allocated.then(|| insn(word, op, span, bit(word, 30)))
 }
 
-pub(super) fn decode_scalar(word: u32) -> Option<SimdInsn> {
+pub(super) fn decode_scalar(word: u32) -> Option<Operation> {
     let Some((op, _, sizes)) = entry(word) else {
         return float_unary::decode_two_register(word, true)
             .or_else(|| float_convert::decode_two_register(word, true));
@@ -112,8 +112,8 @@ pub(super) fn decode_scalar(word: u32) -> Option<SimdInsn> {
         .then(|| insn(word, op, Span::scalar(size), false))
 }
 
-fn insn(word: u32, op: Op, span: Span, high: bool) -> SimdInsn {
-    SimdInsn::TwoRegister(Insn {
+fn insn(word: u32, op: Op, span: Span, high: bool) -> Operation {
+    Operation::TwoRegister(Insn {
         op,
         size: Size::in_word(word),
         span,
@@ -124,6 +124,7 @@ fn insn(word: u32, op: Op, span: Span, high: bool) -> SimdInsn {
 }
 
 impl Insn {
+    #[inline(never)]
     pub(super) fn execute(self, regs: &mut Regs) {
         let n = self.rn.get(regs);
         match self.op {
@@ -174,11 +175,13 @@ impl Insn {
                 lanes!(signed size, map1(n), |x| (x ^ x >> (T::BITS - 1)).leading_zeros() as T - 1)
             }
             Op::CountZeros => lanes!(unsigned size, map1(n), |x| x.leading_zeros() as T),
-            Op::CountOnes => u8::map1(n, |x| x.count_ones() as u8),
+            Op::CountOnes => u8::map1(&n, |x| x.count_ones() as u8),
             Op::Not => !n,
-            Op::ReverseBits => u8::map1(n, u8::reverse_bits),
-            Op::SaturatingAbs => wide(size, true, n, 0, |x, _| saturate(x.abs(), (low, high), saturated)),
-            Op::SaturatingNeg => wide(size, true, n, 0, |x, _| saturate(-x, (low, high), saturated)),
+            Op::ReverseBits => u8::map1(&n, u8::reverse_bits),
+            Op::SaturatingAbs => wide(size, true, &n, &0, |x, _| {
+                saturate(x.abs(), (low, high), saturated)
+            }),
+            Op::SaturatingNeg => wide(size, true, &n, &0, |x, _| saturate(-x, (low, high), saturated)),
             Op::GreaterThanZero => lanes!(signed size, map1(n), |x| if x > 0 { !0 } else { 0 }),
             Op::GreaterOrEqualZero => lanes!(signed size, map1(n), |x| if x >= 0 { !0 } else { 0 }),
             Op::EqualZero => lanes!(signed size, map1(n), |x| if x == 0 { !0 } else { 0 }),
@@ -186,8 +189,8 @@ impl Insn {
             Op::LessThanZero => lanes!(signed size, map1(n), |x| if x < 0 { !0 } else { 0 }),
             Op::Abs => lanes!(signed size, map1(n), |x| x.wrapping_abs()),
             Op::Neg => lanes!(signed size, map1(n), |x| x.wrapping_neg()),
-            Op::RecipEstimate => u32::map1(n, unsigned_recip),
-            Op::RsqrtEstimate => u32::map1(n, unsigned_rsqrt),
+            Op::RecipEstimate => u32::map1(&n, unsigned_recip),
+            Op::RsqrtEstimate => u32::map1(&n, unsigned_rsqrt),
             // These have another number of lanes; `execute` has dealt with them.
             Op::Narrow | Op::SaturatingNarrowUnsigned | Op::SaturatingNarrow(_) | Op::ShiftLong => n,
         }
@@ -209,7 +212,7 @@ fn accumulate(sign: Sign, size: Size, n: u128, d: u128, saturated: &mut bool) ->
     let (_, highest) = range(size, true);
     let ones = i128::from(size.mask());
     let signed = |x: i128| if x > highest { x - ones - 1 } else { x };
-    wide(size, false, n, d, |n, d| {
+    wide(size, false, &n, &d, |n, d| {
         let sum = match sign {
             Sign::Signed => signed(d) + n,
             Sign::Unsigned => d + signed(n),

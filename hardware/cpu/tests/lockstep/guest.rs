@@ -55,7 +55,7 @@ impl State {
     }
 
     fn from_record(record: &[u8]) -> Self {
-        let at = |at: usize| u64::from_le_bytes(record[at..at + 8].try_into().unwrap());
+        let at = |at: usize| u64::from_le_bytes(record[at..at + 8].try_into().expect("8 bytes"));
         Self {
             x: std::array::from_fn(|number| at(number * 8)),
             nzcv: at(AT_NZCV as usize) as u32,
@@ -63,7 +63,7 @@ impl State {
             fpsr: at(AT_FPSR as usize) as u32,
             v: std::array::from_fn(|number| {
                 let start = AT_V as usize + number * 16;
-                u128::from_le_bytes(record[start..start + 16].try_into().unwrap())
+                u128::from_le_bytes(record[start..start + 16].try_into().expect("16 bytes"))
             }),
         }
     }
@@ -124,14 +124,14 @@ pub(crate) fn run<'a>(qemu: &Path, cases: impl Iterator<Item = (u32, &'a State)>
     let (words, records): (Vec<u32>, Vec<[u8; RECORD]>) =
         cases.map(|(word, state)| (word, state.to_record())).unzip();
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("lockstep-{}", std::process::id()));
-    fs::write(&file, elf(&words, &records)).unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(&file, elf(&words, &records)).expect("the ELF file is written");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("it becomes executable");
     let output = Command::new(qemu)
         .args(["-cpu", "cortex-a72"])
         .arg(&file)
         .output()
-        .unwrap();
-    fs::remove_file(&file).unwrap();
+        .expect("it runs and goes");
+    fs::remove_file(&file).expect("it runs and goes");
     assert!(output.status.success(), "the guest failed: {:?}", output.status);
     let results = output.stdout.chunks_exact(RECORD);
     results
@@ -141,7 +141,7 @@ pub(crate) fn run<'a>(qemu: &Path, cases: impl Iterator<Item = (u32, &'a State)>
 
 fn outcome(record: &[u8]) -> Outcome {
     let at = AT_SIGNAL as usize;
-    match u64::from_le_bytes(record[at..at + 8].try_into().unwrap()) {
+    match u64::from_le_bytes(record[at..at + 8].try_into().expect("8 bytes")) {
         0 => Outcome::Ran,
         4 => Outcome::Undefined,
         other => Outcome::Signal(other),

@@ -3,16 +3,23 @@
 use super::guest::State;
 
 /// SplitMix64.
-pub(crate) struct Random(u64);
+pub(crate) struct Random {
+    at: u64,
+    /// Whether floating-point elements are special values only.
+    special: bool,
+}
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x1234_5678_9abc_def0)
+        Self {
+            at: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x1234_5678_9abc_def0,
+            special: false,
+        }
     }
 
     pub(crate) fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        self.at = self.at.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.at ^ self.at >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ z >> 31
     }
@@ -29,6 +36,8 @@ impl Random {
     pub(crate) fn state(&mut self) -> State {
         // Most states keep to one element size, so that operands meet their like.
         let theme = self.one_of(&[8, 16, 32, 32, 64, 64]);
+        // Some hold little but zeros, infinities, NaNs and denormal numbers, so that three of them meet.
+        self.special = self.below(4) == 0;
         let mut v = [0; 32];
         for at in 0..32 {
             v[at] = match self.below(8) {
@@ -78,7 +87,7 @@ impl Random {
 
     fn element(&mut self, bits: u32) -> u64 {
         match (bits, self.below(4)) {
-            (_, 0) => self.integer(bits),
+            (_, 0) if !self.special || bits == 8 => self.integer(bits),
             (16, _) => self.float(5, 10),
             (32, _) => self.float(8, 23),
             (64, _) => self.float(11, 52),
@@ -105,6 +114,12 @@ impl Random {
         let all = (1u64 << exponent_bits) - 1;
         let bias = all / 2;
         let width = u64::from(fraction_bits);
+        if self.special {
+            let quiet = 1 << (fraction_bits - 1);
+            let fraction = self.one_of(&[0, 0, 1, quiet, quiet - 1]);
+            let exponent = self.one_of(&[0, 0, all, all, 1, bias, all - 1]);
+            return self.below(2) << (exponent_bits + fraction_bits) | exponent << fraction_bits | fraction;
+        }
         let exponent = match self.below(16) {
             0 | 1 => 0,
             2 => all,

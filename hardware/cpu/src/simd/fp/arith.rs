@@ -70,6 +70,7 @@ pub(crate) fn abs<F: Format>(a: u64) -> u64 {
     a & !F::SIGN
 }
 
+#[inline(never)]
 pub(super) fn add_exact<F: Format>(a: u64, b: u64, env: &mut Env) -> u64 {
     let (x, y) = (unpack::<F>(a, env), unpack::<F>(b, env));
     match process_nans::<F, 2>([(x.class, a), (y.class, b)], env) {
@@ -78,6 +79,7 @@ pub(super) fn add_exact<F: Format>(a: u64, b: u64, env: &mut Env) -> u64 {
     }
 }
 
+#[inline(never)]
 pub(super) fn sub_exact<F: Format>(a: u64, b: u64, env: &mut Env) -> u64 {
     let (x, mut y) = (unpack::<F>(a, env), unpack::<F>(b, env));
     if let Some(nan) = process_nans::<F, 2>([(x.class, a), (y.class, b)], env) {
@@ -97,6 +99,7 @@ fn add_numbers<F: Format>(x: Unpacked, y: Unpacked, env: &mut Env) -> u64 {
     }
 }
 
+#[inline(never)]
 pub(super) fn mul_exact<F: Format>(a: u64, b: u64, env: &mut Env) -> u64 {
     product::<F>(a, b, env, |_, env| invalid::<F>(env))
 }
@@ -109,6 +112,7 @@ pub(crate) fn mulx<F: Format>(a: u64, b: u64, env: &mut Env) -> u64 {
     }
 }
 
+#[inline(never)]
 fn product<F: Format>(a: u64, b: u64, env: &mut Env, infinity_zero: fn(bool, &mut Env) -> u64) -> u64 {
     let (x, y) = (unpack::<F>(a, env), unpack::<F>(b, env));
     if let Some(nan) = process_nans::<F, 2>([(x.class, a), (y.class, b)], env) {
@@ -126,6 +130,7 @@ fn product<F: Format>(a: u64, b: u64, env: &mut Env, infinity_zero: fn(bool, &mu
     }
 }
 
+#[inline(never)]
 pub(super) fn div_exact<F: Format>(a: u64, b: u64, env: &mut Env) -> u64 {
     let (x, y) = (unpack::<F>(a, env), unpack::<F>(b, env));
     if let Some(nan) = process_nans::<F, 2>([(x.class, a), (y.class, b)], env) {
@@ -152,6 +157,7 @@ pub(super) fn div_exact<F: Format>(a: u64, b: u64, env: &mut Env) -> u64 {
     round::<F>(neg, exp, quotient | sticky, env)
 }
 
+#[inline(never)]
 pub(super) fn sqrt_exact<F: Format>(a: u64, env: &mut Env) -> u64 {
     let x = unpack::<F>(a, env);
     match x.class {
@@ -171,6 +177,7 @@ pub(super) fn sqrt_exact<F: Format>(a: u64, env: &mut Env) -> u64 {
     }
 }
 
+#[inline(never)]
 pub(super) fn mul_add_exact<F: Format>(addend: u64, a: u64, b: u64, env: &mut Env) -> u64 {
     let z = unpack::<F>(addend, env);
     let (x, y) = (unpack::<F>(a, env), unpack::<F>(b, env));
@@ -207,6 +214,7 @@ pub(crate) fn rsqrt_step<F: Format>(a: u64, b: u64, env: &mut Env) -> u64 {
     step::<F>(a, b, env, F::power_of_two(false, 0) | F::QUIET, 3, -1)
 }
 
+#[inline(never)]
 fn step<F: Format>(a: u64, b: u64, env: &mut Env, infinity_zero: u64, from: u64, scale: i32) -> u64 {
     let a = neg::<F>(a);
     let (x, y) = (unpack::<F>(a, env), unpack::<F>(b, env));

@@ -9,6 +9,14 @@ use super::{Class, Env, Format, Unpacked, bits, process_nans, unpack};
 /// The order of two numbers, `None` if one is a NaN. `signals` says that a quiet NaN is invalid too.
 #[inline]
 fn order<F: Format>(a: u64, b: u64, signals: bool, env: &mut Env) -> Option<Ordering> {
+    match F::host_order(a, b, env) {
+        Some(order) => Some(order),
+        None => order_exact::<F>(a, b, signals, env),
+    }
+}
+
+#[inline(never)]
+pub(super) fn order_exact<F: Format>(a: u64, b: u64, signals: bool, env: &mut Env) -> Option<Ordering> {
     let (x, y) = (unpack::<F>(a, env), unpack::<F>(b, env));
     if x.class.is_nan() || y.class.is_nan() {
         if signals || x.class == Class::SignallingNan || y.class == Class::SignallingNan {

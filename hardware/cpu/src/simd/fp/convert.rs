@@ -25,13 +25,35 @@ impl Integer {
         }
     }
 
+    /// Whether a value of fewer than 63 bits is in range.
+    fn holds(self, value: i64) -> bool {
+        match (self.signed, self.bits) {
+            (true, 32) => i32::try_from(value).is_ok(),
+            (true, _) => true,
+            (false, 32) => u32::try_from(value).is_ok(),
+            (false, _) => value >= 0,
+        }
+    }
+
     fn truncated(self, value: i128) -> u64 {
         value as u64 & (u64::MAX >> (64 - u32::from(self.bits)))
     }
 }
 
 /// FPToFixed: saturates, with IOC; a NaN gives zero, with IOC.
+#[inline]
 pub(crate) fn to_integer<F: Format>(value: u64, to: Integer, rounding: Rounding, env: &mut Env) -> u64 {
+    if to.fraction == 0
+        && let Some(result) = F::host_to_integer(value, rounding, env)
+        && to.holds(result)
+    {
+        return to.truncated(i128::from(result));
+    }
+    to_integer_exact::<F>(value, to, rounding, env)
+}
+
+#[inline(never)]
+pub(super) fn to_integer_exact<F: Format>(value: u64, to: Integer, rounding: Rounding, env: &mut Env) -> u64 {
     let x = unpack::<F>(value, env);
     let (low, high) = to.range();
     let saturated = to.truncated(if x.neg { low } else { high });
@@ -68,7 +90,24 @@ pub(crate) fn to_integer<F: Format>(value: u64, to: Integer, rounding: Rounding,
 }
 
 /// FixedToFP. `value` holds the integer in its low bits; the others are ignored.
+#[inline]
 pub(crate) fn from_integer<F: Format>(value: u64, from: Integer, env: &mut Env) -> u64 {
+    if from.fraction == 0 {
+        let extended = match (from.bits, from.signed) {
+            (32, true) => Some(i64::from(value as i32)),
+            (32, false) => Some(i64::from(value as u32)),
+            (_, true) => Some(value as i64),
+            (_, false) => i64::try_from(value).ok(),
+        };
+        if let Some(result) = extended.and_then(|value| F::host_from_integer(value, env)) {
+            return result;
+        }
+    }
+    from_integer_exact::<F>(value, from, env)
+}
+
+#[inline(never)]
+pub(super) fn from_integer_exact<F: Format>(value: u64, from: Integer, env: &mut Env) -> u64 {
     let up = 64 - u32::from(from.bits);
     let (neg, magnitude) = if from.signed {
         let value = (value << up) as i64 >> up;
@@ -83,7 +122,26 @@ pub(crate) fn from_integer<F: Format>(value: u64, from: Integer, env: &mut Env) 
 }
 
 /// FPRoundInt: to a whole number of the same format. `exact` says that a changed value raises IXC (FRINTX).
+#[inline]
 pub(crate) fn round_integer<F: Format>(value: u64, rounding: Rounding, exact: bool, env: &mut Env) -> u64 {
+    match F::host_round(value, rounding, env) {
+        Some((whole, changed)) => {
+            if exact && changed {
+                env.raise(bits::IXC);
+            }
+            whole
+        }
+        None => round_integer_exact::<F>(value, rounding, exact, env),
+    }
+}
+
+#[inline(never)]
+pub(super) fn round_integer_exact<F: Format>(
+    value: u64,
+    rounding: Rounding,
+    exact: bool,
+    env: &mut Env,
+) -> u64 {
     let x = unpack::<F>(value, env);
     match x.class {
         Class::QuietNan | Class::SignallingNan => return process_nan::<F>(x.class, value, env),
