@@ -105,7 +105,7 @@ impl Size {
     /// Element `index` of a register.
     #[inline(always)]
     pub(super) fn element(self, value: u128, index: u8) -> u64 {
-        (value >> (u32::from(index) * self.bits() & 127)) as u64 & self.mask()
+        (value >> ((u32::from(index) * self.bits()) & 127)) as u64 & self.mask()
     }
 
     /// A register filled with one element.

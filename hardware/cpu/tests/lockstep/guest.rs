@@ -10,7 +10,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 
 use super::asm::{self, System};
 
@@ -119,24 +119,31 @@ fn search(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Runs each word from its state.
-pub(crate) fn run<'a>(qemu: &Path, cases: impl Iterator<Item = (u32, &'a State)>) -> Vec<(Outcome, State)> {
+/// Runs each word from its state on the processor that the emulator knows as `model`; how the emulator ended if not well.
+pub(crate) fn run<'a>(
+    qemu: &Path,
+    model: &str,
+    cases: impl Iterator<Item = (u32, &'a State)>,
+) -> Result<Vec<(Outcome, State)>, ExitStatus> {
     let (words, records): (Vec<u32>, Vec<[u8; RECORD]>) =
         cases.map(|(word, state)| (word, state.to_record())).unzip();
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("lockstep-{}", std::process::id()));
+    let file =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("lockstep-{model}-{}", std::process::id()));
     fs::write(&file, elf(&words, &records)).expect("the ELF file is written");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("it becomes executable");
     let output = Command::new(qemu)
-        .args(["-cpu", "cortex-a72"])
+        .args(["-cpu", model])
         .arg(&file)
         .output()
         .expect("it runs and goes");
     fs::remove_file(&file).expect("it runs and goes");
-    assert!(output.status.success(), "the guest failed: {:?}", output.status);
+    if !output.status.success() {
+        return Err(output.status);
+    }
     let results = output.stdout.chunks_exact(RECORD);
-    results
+    Ok(results
         .map(|record| (outcome(record), State::from_record(record)))
-        .collect()
+        .collect())
 }
 
 fn outcome(record: &[u8]) -> Outcome {

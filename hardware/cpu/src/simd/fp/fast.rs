@@ -138,9 +138,10 @@ macro_rules! host {
             #[inline(always)]
             fn host_round(a: u64, rounding: Rounding, env: &Env) -> Option<(u64, bool)> {
                 let x = <$float>::from_bits(a as $bits);
-                // Whole numbers from here on; a NaN compares as false.
+                // Numbers are whole from here on. A NaN is not below.
                 let limit = (1u64 << <$format>::FRAC) as $float;
-                if env.flushes::<$format>() || !(x.abs() < limit) {
+                let is_below = x.abs() < limit;
+                if env.flushes::<$format>() || !is_below {
                     return None;
                 }
                 let whole = match rounding {
