@@ -33,7 +33,7 @@ mod exec;
 mod flags;
 pub mod insn;
 mod run;
-pub mod simd;
+mod simd;
 
 pub use counters::Counters;
 pub use decode::{Decoded, decode};

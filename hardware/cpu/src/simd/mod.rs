@@ -43,7 +43,7 @@ pub(crate) enum SimdDecoded {
 
 /// A decoded instruction: 12 bytes at most, of no alignment, so that it fits in the processor's own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct SimdInsn(Operation);
+pub(crate) struct SimdInsn(Operation);
 
 /// The class of an instruction, which holds the rest of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -132,30 +132,5 @@ pub(crate) fn execute(insn: SimdInsn, regs: &mut Regs) {
         Operation::ThreeDifferent(insn) => insn.execute(regs),
         Operation::ThreeSame(insn) => insn.execute(regs),
         Operation::TwoRegister(insn) => insn.execute(regs),
-    }
-}
-
-/// What [`step`] found.
-#[doc(hidden)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Stepped {
-    /// An instruction, which was run.
-    Done,
-    /// See [`SimdDecoded::Unallocated`].
-    Unallocated,
-    /// See [`SimdDecoded::NotImplemented`].
-    NotImplemented,
-}
-
-/// Decodes and runs one word of this class: for the lockstep test, which is outside the crate.
-#[doc(hidden)]
-pub fn step(word: u32, regs: &mut Regs) -> Stepped {
-    match decode(word) {
-        SimdDecoded::Insn(insn) => {
-            execute(insn, regs);
-            Stepped::Done
-        }
-        SimdDecoded::Unallocated => Stepped::Unallocated,
-        SimdDecoded::NotImplemented => Stepped::NotImplemented,
     }
 }

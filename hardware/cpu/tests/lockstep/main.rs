@@ -11,13 +11,17 @@
 //!
 //! `LOCKSTEP_CLASS=name` keeps only the classes whose name contains it; `LOCKSTEP_SHOW=n` prints up to n differences.
 
+#[path = "../common/mod.rs"]
+mod common;
+
 mod asm;
 mod guest;
 mod random;
 mod shapes;
 
-use arch::{Flags, Regs};
-use cpu::simd::Stepped;
+use arch::{Flags, Granule, Trap};
+use common::Machine;
+use cpu::{Decoded, decode};
 use guest::{Outcome, State};
 use random::Random;
 use shapes::{CLASSES, Class};
@@ -59,15 +63,38 @@ fn classes() -> Vec<&'static Class> {
         .collect()
 }
 
-/// Runs a word here.
-fn run(case: &Case) -> (Stepped, State) {
-    let mut regs = Regs::default();
+/// Where the words of a batch are, one behind the other.
+fn machine(cases: &[Case]) -> Machine {
+    let words: Vec<u32> = cases.iter().map(|case| case.word).collect();
+    Machine::with_code(Granule::K16, &words)
+}
+
+/// What a word turned out to be here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stepped {
+    Done,
+    Unallocated,
+    NotImplemented,
+}
+
+/// Runs word `at` of the machine from its state.
+fn run(machine: &mut Machine, at: usize, case: &Case) -> (Stepped, State) {
+    let regs = &mut machine.regs;
     (regs.fpcr, regs.fpsr, regs.v) = (case.before.fpcr, case.before.fpsr, case.before.v);
     regs.flags = Flags::from_bits(case.before.nzcv);
     for (number, value) in case.before.x.into_iter().enumerate() {
         regs.set_x(number, value);
     }
-    let stepped = cpu::simd::step(case.word, &mut regs);
+    let pc = common::CODE + 4 * at as u64;
+    regs.pc = pc;
+    let stepped = match machine.run(1) {
+        Trap::Budget => Stepped::Done,
+        Trap::Undefined(word) if word == case.word => Stepped::Unallocated,
+        Trap::NotImplemented(word) if word == case.word => Stepped::NotImplemented,
+        other => panic!("{:08x}: {other:?}", case.word),
+    };
+    let regs = &machine.regs;
+    assert_eq!(regs.pc, pc + if stepped == Stepped::Done { 4 } else { 0 });
     let mut after = case.before.clone();
     (after.fpcr, after.fpsr, after.nzcv, after.v) = (regs.fpcr, regs.fpsr, regs.flags.bits(), regs.v);
     for (number, value) in after.x.iter_mut().enumerate() {
@@ -77,8 +104,8 @@ fn run(case: &Case) -> (Stepped, State) {
 }
 
 /// One line for a difference, or nothing.
-fn difference(case: &Case, outcome: &Outcome, after: &State) -> Option<String> {
-    let (stepped, ours) = run(case);
+fn difference(case: &Case, here: &(Stepped, State), there: &(Outcome, State)) -> Option<String> {
+    let ((stepped, ours), (outcome, after)) = (here, there);
     let what = match (outcome, stepped) {
         (Outcome::Undefined, Stepped::Done) => "undefined there, an instruction here".to_owned(),
         (Outcome::Undefined, _) => return None,
@@ -128,9 +155,11 @@ fn words_do_the_same_under_qemu() {
             "seed {}: a result for each word",
             seed + batch
         );
-        for (case, (outcome, after)) in cases.iter().zip(&results) {
-            ran += usize::from(*outcome == Outcome::Ran);
-            if let Some(line) = difference(case, outcome, after) {
+        let mut machine = machine(&cases);
+        for (at, (case, there)) in cases.iter().zip(&results).enumerate() {
+            ran += usize::from(there.0 == Outcome::Ran);
+            let here = run(&mut machine, at, case);
+            if let Some(line) = difference(case, &here, there) {
                 eprintln!("seed {}: {line}", seed + batch);
                 found += 1;
                 assert!(found < show, "the engines differ");
@@ -167,7 +196,7 @@ fn later_extensions_are_told_from_unallocated_words() {
         let mut random = Random::new(seed + batch);
         let cases = (0..).map(|at| Case::new(classes[at % classes.len()], &mut random));
         let cases: Vec<Case> = cases
-            .filter(|case| run(case).0 != Stepped::Done)
+            .filter(|case| !matches!(decode(case.word), Decoded::Insn(_)))
             .take(BATCH)
             .collect();
         let inputs = cases.iter().map(|case| (case.word, &case.before));
@@ -177,14 +206,13 @@ fn later_extensions_are_told_from_unallocated_words() {
             continue;
         };
         for (case, (outcome, _)) in cases.iter().zip(&results) {
-            let stepped = run(case).0;
-            let expected = match outcome {
-                Outcome::Undefined => Stepped::Unallocated,
-                _ => Stepped::NotImplemented,
-            };
-            if stepped != expected && !emulator_is_lenient(case.word) {
+            let (allocated, expected) = (
+                decode(case.word) != Decoded::Unallocated,
+                *outcome != Outcome::Undefined,
+            );
+            if allocated != expected && !emulator_is_lenient(case.word) {
                 eprintln!(
-                    "{:08x} {}: expected {expected:?}, got {stepped:?}",
+                    "{:08x} {}: allocated: expected {expected}, got {allocated}",
                     case.word, case.class.name
                 );
                 found += 1;
