@@ -16,7 +16,7 @@ fn order<F: Format>(a: u64, b: u64, signals: bool, env: &mut Env) -> Option<Orde
 }
 
 #[inline(never)]
-pub(super) fn order_exact<F: Format>(a: u64, b: u64, signals: bool, env: &mut Env) -> Option<Ordering> {
+fn order_exact<F: Format>(a: u64, b: u64, signals: bool, env: &mut Env) -> Option<Ordering> {
     let (x, y) = (unpack::<F>(a, env), unpack::<F>(b, env));
     if x.class.is_nan() || y.class.is_nan() {
         if signals || x.class == Class::SignallingNan || y.class == Class::SignallingNan {
@@ -39,7 +39,17 @@ fn key<F: Format>(value: u64, x: &Unpacked) -> i64 {
 
 /// FPCompare: FCMP and FCMPE.
 pub(crate) fn flags<F: Format>(a: u64, b: u64, signals: bool, env: &mut Env) -> Flags {
-    match order::<F>(a, b, signals, env) {
+    as_flags(order::<F>(a, b, signals, env))
+}
+
+/// FPCompare without the host's help.
+#[cfg(test)]
+pub(super) fn flags_exact<F: Format>(a: u64, b: u64, signals: bool, env: &mut Env) -> Flags {
+    as_flags(order_exact::<F>(a, b, signals, env))
+}
+
+fn as_flags(order: Option<Ordering>) -> Flags {
+    match order {
         Some(Ordering::Less) => Flags::new(true, false, false, false),
         Some(Ordering::Equal) => Flags::new(false, true, true, false),
         Some(Ordering::Greater) => Flags::new(false, false, true, false),
