@@ -1,4 +1,4 @@
-//! What extensions after Armv8.0, and the optional cryptography, allocate among the words that are not instructions
+//! What extensions after Armv8.0 allocate among the words that are not instructions
 //! here: the difference between "this processor does not have it" and "nothing has it".
 //!
 //! Half-precision arithmetic (FEAT_FP16) mirrors single precision: each of its words has a twin there, and is
@@ -14,14 +14,6 @@ struct Row {
 
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
-    // FEAT_AES, FEAT_PMULL; FEAT_SHA1 and FEAT_SHA256.
-    Row { mask: 0xffff_cc00, value: 0x4e28_4800 },
-    Row { mask: 0xbfe0_fc00, value: 0x0ee0_e000 },
-    Row { mask: 0xffe0_cc00, value: 0x5e00_0000 },
-    Row { mask: 0xffe0_ec00, value: 0x5e00_4000 },
-    Row { mask: 0xffe0_fc00, value: 0x5e00_6000 },
-    Row { mask: 0xffff_ec00, value: 0x5e28_0800 },
-    Row { mask: 0xffff_fc00, value: 0x5e28_2800 },
     // FEAT_SHA512, FEAT_SHA3, FEAT_SM3, FEAT_SM4.
     Row { mask: 0xffe0_f000, value: 0xce60_8000 },
     Row { mask: 0xffe0_f800, value: 0xce60_c000 },

@@ -6,12 +6,13 @@
 //! its table and its executor side by side; scalar and vector forms of one operation share a line, since a scalar is a
 //! vector of one lane. Floating-point arithmetic proper is in [`fp`].
 //!
-//! Implemented: all of Armv8.0-A. What a later extension allocates is [`SimdDecoded::NotImplemented`] (see
+//! Implemented: all of Armv8.0-A, with its cryptography extension. What a later extension allocates is [`SimdDecoded::NotImplemented`] (see
 //! [`later`]); what nothing allocates is [`SimdDecoded::Unallocated`]. Both are undefined instructions to a guest.
 
 mod across;
 mod by_element;
 mod copy;
+mod crypto;
 mod float_compare;
 mod float_convert;
 mod float_lanes;
@@ -50,6 +51,7 @@ pub(crate) struct SimdInsn(Operation);
 pub(crate) enum Operation {
     Across(across::Insn),
     Copy(copy::Insn),
+    Crypto(crypto::Insn),
     FloatCompare(float_compare::Insn),
     FloatConvert(float_convert::Insn),
     FloatLanes(float_lanes::Insn),
@@ -71,9 +73,14 @@ struct Row {
     decode: fn(u32) -> Option<Operation>,
 }
 
-/// Arm ARM C4.1.96, in the manual's order. A word belongs to the first row that matches.
+/// Arm ARM C4.1.96. A word belongs to the first row that matches.
 #[rustfmt::skip]
 const CLASSES: &[Row] = &[
+    // Cryptography.
+    Row { mask: 0xffff_cc00, value: 0x4e28_4800, decode: crypto::decode_aes },
+    Row { mask: 0xffe0_8c00, value: 0x5e00_0000, decode: crypto::decode_sha_three },
+    Row { mask: 0xffff_8c00, value: 0x5e28_0800, decode: crypto::decode_sha_two },
+    Row { mask: 0xbfe0_fc00, value: 0x0ee0_e000, decode: crypto::decode_polynomial },
     // Advanced SIMD scalar.
     Row { mask: 0xdfe0_8400, value: 0x5e00_0400, decode: copy::decode_scalar },
     Row { mask: 0xdf3e_0c00, value: 0x5e20_0800, decode: two_register::decode_scalar },
@@ -122,6 +129,7 @@ pub(crate) fn execute(insn: SimdInsn, regs: &mut Regs) {
     match insn.0 {
         Operation::Across(insn) => insn.execute(regs),
         Operation::Copy(insn) => insn.execute(regs),
+        Operation::Crypto(insn) => insn.execute(regs),
         Operation::FloatCompare(insn) => insn.execute(regs),
         Operation::FloatConvert(insn) => insn.execute(regs),
         Operation::FloatLanes(insn) => insn.execute(regs),

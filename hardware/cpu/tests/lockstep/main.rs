@@ -109,8 +109,6 @@ fn difference(case: &Case, here: &(Stepped, State), there: &(Outcome, State)) ->
     let what = match (outcome, stepped) {
         (Outcome::Undefined, Stepped::Done) => "undefined there, an instruction here".to_owned(),
         (Outcome::Undefined, _) => return None,
-        // The reference processor has the cryptography extension.
-        (Outcome::Ran, Stepped::NotImplemented) if case.class.is_optional(case.word) => return None,
         (Outcome::Ran, Stepped::Done) => ours.difference(after)?,
         (Outcome::Ran, other) => format!("an instruction there, {other:?} here"),
         (other, _) => format!("{other:?} there"),

@@ -15,7 +15,6 @@ impl Class {
     /// A word of the class.
     pub(crate) fn word(&self, random: &mut Random) -> u32 {
         let mut word = random.bits() as u32 & !self.mask | self.value;
-        // Half precision, or a random size: often not of Armv8.0, so let fewer of them be.
         if self.general {
             for at in [0, 5, 16] {
                 let field = word >> at & 31;
@@ -25,17 +24,6 @@ impl Class {
             }
         }
         word
-    }
-
-    /// Whether the word is one of the cryptography extension, which the reference processor has.
-    pub(crate) fn is_optional(&self, word: u32) -> bool {
-        const OPTIONAL: [(u32, u32); 4] = [
-            (0xffff_cc00, 0x4e28_4800),
-            (0xffe0_8c00, 0x5e00_0000),
-            (0xffff_cc00, 0x5e28_0800),
-            (0xbfe0_fc00, 0x0ee0_e000),
-        ];
-        OPTIONAL.iter().any(|(mask, value)| word & mask == *value)
     }
 }
 
@@ -101,6 +89,10 @@ pub(crate) const CLASSES: &[Class] = &[
     vector("scalar two register, float", 0xdf3f_0c00, 0x5e21_0800),
     vector("across", 0x9f3e_0c00, 0x0e30_0800),
     vector("scalar pairwise", 0xdf3e_0c00, 0x5e30_0800),
+    vector("aes", 0xffff_cc00, 0x4e28_4800),
+    vector("sha, three registers", 0xffe0_8c00, 0x5e00_0000),
+    vector("sha, two registers", 0xffff_cc00, 0x5e28_0800),
+    vector("polynomial", 0xbf20_fc00, 0x0e20_e000),
     vector("by element", 0x9f00_0400, 0x0f00_0000),
     vector("by element, quad", 0xdf00_0400, 0x4f00_0000),
     vector("scalar by element", 0xdf00_0400, 0x5f00_0000),
