@@ -11,6 +11,7 @@ use crate::Memory;
 use crate::attributes::{self, Use};
 use crate::core_state::Core;
 use crate::error::OutOfRam;
+use crate::files::Files;
 use crate::frames::FrameState;
 use crate::request::{Content, SpaceId};
 use crate::space::Space;
@@ -22,47 +23,47 @@ impl Memory {
     /// the limits inherited; locks and `MADV_DONTFORK` mappings are not, and `MADV_WIPEONFORK` memory reads as
     /// zeros in the child. On [`OutOfRam`] there is no child.
     pub fn fork_space(&mut self, parent: SpaceId) -> Result<SpaceId, OutOfRam> {
-        let old = self.spaces.get(parent);
+        let Self { core, files, spaces } = self;
+        let old = spaces.get(parent);
         let (layout, limits) = (old.layout, old.limits);
-        let (start, end, stack) = (old.break_start, old.break_end, old.stack_start);
-        let id = self.spaces.create(&mut self.core, layout, limits)?;
-        let mut child = self.spaces.detach(id);
-        child.break_start = start;
-        child.break_end = end;
-        child.stack_start = stack;
-        let old = self.spaces.get_mut(parent);
-        let asid = old.asid;
-        let mut answer = Ok(());
-        let vmas: Vec<Vma> = old.vmas.iter().copied().collect();
-        let kept = |vma: &&Vma| !vma.flags.contains(VmaFlags::DONT_FORK);
-        for vma in vmas.iter().filter(kept) {
-            let mut copy = *vma;
-            copy.flags.remove(VmaFlags::LOCKED);
-            let wipe = vma.flags.contains(VmaFlags::WIPE_ON_FORK);
-            copy.has_anon &= !wipe;
-            child.insert(copy);
-            if let Content::File { file, .. } = vma.content {
-                self.files.get_mut(file).mapped_pages += vma.range.count().get();
-            }
-            if vma.has_anon && !wipe {
-                answer = copy_pages(&mut self.core, old, &mut child, vma);
-                if answer.is_err() {
-                    break;
-                }
-            }
-        }
+        let id = spaces.create(core, layout, limits)?;
+        let mut child = spaces.detach(id);
+        let old = spaces.get_mut(parent);
+        let answer = copy_mappings(core, files, old, &mut child);
         // The parent's write-protected pages must not be written through old TLB entries.
-        self.core.tlb_queue(TlbOp::Asid(asid));
-        self.spaces.attach(id, child);
-        match answer {
-            Ok(()) => Ok(id),
-            Err(out) => {
-                self.core.counters.out_of_ram += 1;
-                self.destroy_space(id);
-                Err(out)
-            }
+        core.tlb_queue(TlbOp::Asid(old.asid));
+        spaces.attach(id, child);
+        answer.map(|()| id).inspect_err(|_| {
+            self.core.counters.out_of_ram += 1;
+            self.destroy_space(id);
+        })
+    }
+}
+
+fn copy_mappings(
+    core: &mut Core,
+    files: &mut Files,
+    parent: &mut Space,
+    child: &mut Space,
+) -> Result<(), OutOfRam> {
+    child.break_start = parent.break_start;
+    child.break_end = parent.break_end;
+    child.stack_start = parent.stack_start;
+    let vmas: Vec<Vma> = parent.vmas.iter().copied().collect();
+    for vma in vmas.iter().filter(|vma| !vma.flags.contains(VmaFlags::DONT_FORK)) {
+        let wipe = vma.flags.contains(VmaFlags::WIPE_ON_FORK);
+        let mut copy = *vma;
+        copy.flags.remove(VmaFlags::LOCKED);
+        copy.has_anon &= !wipe;
+        child.insert(copy);
+        if let Content::File { file, .. } = vma.content {
+            files.get_mut(file).mapped_pages += vma.range.count().get();
+        }
+        if copy.has_anon {
+            copy_pages(core, parent, child, vma)?;
         }
     }
+    Ok(())
 }
 
 /// Copies the present entries of one mapping.
