@@ -2,7 +2,9 @@
 
 use crate::common::{Machine, RW, TestFile, open};
 use arch::{Access, Bytes, Fault, FaultCause, Granule, TlbOp, VirtAddr};
-use mm::{FaultKind, Limits, MapError, MapRequest, Placement, Prot, Sharing, ViolationKind};
+use mm::{
+    Advice, FaultKind, Limits, MapError, MapRequest, Placement, Prot, RemapRequest, Sharing, ViolationKind,
+};
 
 #[test]
 fn private_memory_is_zero_page_then_copy() {
@@ -338,6 +340,86 @@ fn edits_of_valid_descriptors_leave_tlb_requests() {
     let other = m.memory.ttbr(child).asid;
     m.memory.destroy_space(child);
     assert_eq!(m.memory.take_tlb_ops(), [TlbOp::Asid(other)]);
+}
+
+/// Each kind of edit that replaces a valid descriptor, and the request it must leave.
+#[test]
+fn copies_moves_and_cleaning_leave_tlb_requests() {
+    let mut m = Machine::new(Granule::K16, 64);
+    let backing = TestFile::new(vec![1; 16384]);
+    let file = open(&mut m, &backing, 1);
+    let private = m.map_at(0x100_0000, 1, RW);
+    let shared = m.map_file(file, 0, 1, RW, Sharing::Shared);
+    let asid = m.memory.ttbr(m.space).asid;
+    let page = |m: &Machine, at| {
+        vec![TlbOp::Pages {
+            asid,
+            pages: m.range(at, 1),
+        }]
+    };
+    m.read(private).expect("the zero page");
+    m.memory.take_tlb_ops();
+    m.write(private, 1).expect("a page of its own");
+    assert_eq!(
+        m.memory.take_tlb_ops(),
+        page(&m, private),
+        "the zero page was replaced"
+    );
+    let child = m.memory.fork_space(m.space).expect("forked");
+    m.memory.take_tlb_ops();
+    m.write(private, 2).expect("copied");
+    assert_eq!(
+        m.memory.take_tlb_ops(),
+        page(&m, private),
+        "the shared page was replaced"
+    );
+    m.memory.destroy_space(child);
+    let child = m.memory.fork_space(m.space).expect("forked");
+    m.memory.destroy_space(child);
+    m.memory.take_tlb_ops();
+    m.write(private, 3).expect("reused");
+    assert_eq!(
+        m.memory.take_tlb_ops(),
+        page(&m, private),
+        "the page became writable"
+    );
+    m.write(shared, 4).expect("written");
+    m.memory.sync(m.space, m.range(shared, 1)).expect("synced");
+    assert_eq!(
+        m.memory.take_tlb_ops(),
+        page(&m, shared),
+        "the next write must be noted again"
+    );
+    let moved = RemapRequest {
+        old: private,
+        old_length: m.bytes(1),
+        new_length: m.bytes(1),
+        may_move: true,
+        fixed: Some(VirtAddr::new(0x200_0000)),
+        dont_unmap: false,
+    };
+    m.memory.remap(m.space, &moved).expect("moved");
+    assert_eq!(
+        m.memory.take_tlb_ops(),
+        page(&m, private),
+        "the old place is empty"
+    );
+    let there = VirtAddr::new(0x200_0000);
+    m.memory
+        .advise(m.space, m.range(there, 1), Advice::Free)
+        .expect("advised");
+    assert_eq!(m.memory.take_tlb_ops(), page(&m, there), "a write must be noted");
+    m.memory
+        .advise(m.space, m.range(there, 1), Advice::DontNeed)
+        .expect("advised");
+    assert_eq!(m.memory.take_tlb_ops(), page(&m, there), "the page is gone");
+    backing.bytes.borrow_mut().clear();
+    m.memory.file_resized(file, 0);
+    assert_eq!(
+        m.memory.take_tlb_ops(),
+        page(&m, shared),
+        "the file's page is gone"
+    );
 }
 
 /// Every allocation fails in turn: RAM of each size up to what the program needs. Nothing is half-made, what
