@@ -188,11 +188,11 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (space.clone(), at.clone()).prop_map(|(space, at)| Op::Fetch { space, at }),
         20 => store.prop_map(|(space, at, cell, value)| Op::Store { space, at, cell, value }),
         3 => place.clone().prop_map(|(space, at, len)| Op::CopyIn { space, at, len: len.min(3) }),
-        3 => (place.clone(), 1..255u8).prop_map(|((space, at, len), value)| Op::CopyOut { space, at, len: len.min(3), value }),
+        7 => (place.clone(), 1..255u8).prop_map(|((space, at, len), value)| Op::CopyOut { space, at, len: len.min(3), value }),
         3 => (0..FILES, 0..8u64, 0..CELLS, 1..255u8).prop_map(|(file, page, cell, value)| Op::FileWrite { file, page, cell, value }),
         2 => (0..FILES, 0..8u64, 0..CELLS).prop_map(|(file, page, cell)| Op::FileRead { file, page, cell }),
         2 => (0..FILES, 0..8u64, any::<bool>()).prop_map(|(file, pages, extra)| Op::Resize { file, pages, extra }),
-        2 => place.clone().prop_map(|(space, at, len)| Op::Sync { space, at, len }),
+        5 => place.clone().prop_map(|(space, at, len)| Op::Sync { space, at, len }),
         1 => place.prop_map(|(space, at, len)| Op::InCore { space, at, len }),
     ]
 }
