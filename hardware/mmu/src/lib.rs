@@ -166,10 +166,22 @@ impl Mmu {
     /// Checks that `size` bytes at `address` can be accessed, without accessing them: for instructions that
     /// must not change anything when their second access faults. Sets the access flag and the dirty state.
     pub fn probe(&mut self, address: u64, size: u64, access: Access) -> Result<(), Fault> {
-        self.translate(address, access)?;
+        self.probe_byte(address, access)?;
         let last = address.wrapping_add(size - 1);
         if (address ^ last) & !self.granule.offset_mask() != 0 {
-            self.translate(last & !self.granule.offset_mask(), access)?;
+            self.probe_byte(last & !self.granule.offset_mask(), access)?;
+        }
+        Ok(())
+    }
+
+    fn probe_byte(&mut self, address: u64, access: Access) -> Result<(), Fault> {
+        let known = match access {
+            Access::Read => self.current.readable::<u8>(address),
+            Access::Write => self.current.writable::<u8>(address),
+            Access::Execute => self.current.executable(address),
+        };
+        if known.is_none() {
+            self.translate(address, access)?;
         }
         Ok(())
     }
@@ -212,7 +224,8 @@ impl Mmu {
     }
 
     fn fill(&mut self, va: VirtAddr, access: Access, translation: &Translation) {
-        let page = va.get() & !self.granule.offset_mask();
+        // Entries carry no address tag, so that maintenance by page finds them; tagged accesses always walk.
+        let page = va.untagged().get() & !self.granule.offset_mask();
         let Some(frame) = translation.address.frame(self.granule) else {
             return;
         };

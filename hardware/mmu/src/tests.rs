@@ -227,6 +227,20 @@ fn the_top_byte_of_a_data_address_is_ignored() {
 }
 
 #[test]
+fn maintenance_reaches_what_a_tagged_address_brought_in() {
+    in_each_granule(|mut b| {
+        let va = 9 * b.page();
+        b.map(va, READ_WRITE);
+        assert_eq!(b.mmu.load::<u8>(va | 0x5a << 56), Ok(0));
+        let at = b.slot(va);
+        b.ram.write(at, 0_u64);
+        let pages = PageRange::single(va.page(&b));
+        b.mmu.maintain(TlbOp::Pages { asid: Asid::new(1), pages });
+        assert!(b.mmu.load::<u8>(va | 0x5a << 56).is_err());
+    });
+}
+
+#[test]
 fn a_forgotten_flush_is_a_stale_entry_and_a_flush_removes_it() {
     in_each_granule(|mut b| {
         let va = 3 * b.page();
