@@ -17,7 +17,7 @@ pub(crate) mod stack;
 pub(crate) mod vdso;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use abi::process::RLIM_INFINITY;
 use abi::{process::auxv, signal};
