@@ -499,3 +499,68 @@ fn shared_anonymous_memory_is_shared_with_children() {
     assert_eq!(m.memory.file_path(file), b"/dev/zero (deleted)");
     assert!(m.memory.page_info(parent, at.page(m.granule)).file_or_shared);
 }
+
+#[test]
+fn a_clear_access_flag_is_set_and_the_rest_kept() {
+    let mut m = Machine::new(Granule::K4, 64);
+    let at = m.map(1, RW);
+    m.write(at, 1).expect("written");
+    m.memory
+        .advise(m.space, m.range(at, 1), Advice::Cold)
+        .expect("advised");
+    assert!(!m.memory.page_info(m.space, at.page(m.granule)).accessed);
+    let fault = Fault {
+        address: at,
+        access: Access::Read,
+        cause: FaultCause::AccessFlag(3),
+    };
+    let resolved = m.memory.fault(m.space, &fault).expect("resolved");
+    assert_eq!(resolved.kind, FaultKind::AccessFlag);
+    let info = m.memory.page_info(m.space, at.page(m.granule));
+    assert!(info.accessed && info.dirty);
+    assert_eq!(m.memory.usage(m.space).faults(FaultKind::AccessFlag), 1);
+}
+
+/// A program's worth of trouble moves every counter.
+#[test]
+fn every_counter_counts() {
+    let mut m = Machine::new(Granule::K4, 90);
+    let backing = TestFile::new(vec![7; 8 * 4096]);
+    let file = open(&mut m, &backing, 1);
+    let shared = m.map_file(file, 0, 8, RW, Sharing::Shared);
+    m.read(shared).expect("mapped");
+    m.write(shared, 1).expect("written");
+    m.memory.sync(m.space, m.range(shared, 1)).expect("synced");
+    m.write(shared, 2).expect("written");
+    let private = m.map_file(file, 0, 1, RW, Sharing::Private);
+    m.write(private, 3).expect("copied");
+    assert!(m.read(VirtAddr::new(0)).is_err());
+    let heap = m.map(90, RW);
+    let full = (0..90).find_map(|page| m.write(m.up(heap, page), 1).err());
+    let full = full.expect("90 pages do not fit");
+    assert!(matches!(full.violation.signal, ViolationKind::OutOfRam(_)));
+    m.memory.close_file(file);
+    backing.broken.set(true);
+    m.memory.unmap(m.space, m.range(shared, 8)).expect("unmapped");
+    m.memory.unmap(m.space, m.range(private, 1)).expect("unmapped");
+    let counters = *m.memory.counters();
+    let text = format!("{counters:?}");
+    for count in [
+        counters.pgfault,
+        counters.pgmajfault,
+        counters.violations,
+        counters.pgalloc,
+        counters.cow_copies,
+        counters.fault_around,
+        counters.pgpgin,
+        counters.pgpgout,
+        counters.lost_writes,
+        counters.out_of_ram,
+        counters.tlb_requests,
+    ] {
+        assert!(count > 0, "{text}");
+    }
+    let kinds: u64 = FaultKind::ALL.iter().map(|&kind| counters.faults(kind)).sum();
+    assert_eq!(kinds + counters.violations, counters.pgfault);
+    m.memory.check().expect("every invariant");
+}
