@@ -235,7 +235,10 @@ fn maintenance_reaches_what_a_tagged_address_brought_in() {
         let at = b.slot(va);
         b.ram.write(at, 0_u64);
         let pages = PageRange::single(va.page(&b));
-        b.mmu.maintain(TlbOp::Pages { asid: Asid::new(1), pages });
+        b.mmu.maintain(TlbOp::Pages {
+            asid: Asid::new(1),
+            pages,
+        });
         assert!(b.mmu.load::<u8>(va | 0x5a << 56).is_err());
     });
 }

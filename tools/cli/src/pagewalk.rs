@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use cli::commands::{demo, ps, run, vmmap};
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// A virtual memory system in software: run AArch64 Linux programs and see all of their memory.
@@ -24,8 +25,17 @@ enum Command {
     Vmmap(vmmap::Args),
 }
 
+/// A guest's arguments are its own: Apple's words are ours only for the tools.
+fn arguments() -> Vec<OsString> {
+    let given: Vec<OsString> = std::env::args_os().collect();
+    match given.get(1) {
+        Some(command) if command == "run" => given,
+        _ => cli::apple::rewrite(given),
+    }
+}
+
 fn main() -> ExitCode {
-    let Pagewalk { command } = Pagewalk::parse_from(cli::apple::rewrite(std::env::args_os()));
+    let Pagewalk { command } = Pagewalk::parse_from(arguments());
     let result = match command {
         Command::Run(args) => args.run(),
         Command::Demo(args) => args.run(),

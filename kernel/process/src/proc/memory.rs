@@ -54,8 +54,8 @@ fn backing(memory: &Memory, space: SpaceId, vma: &Vma) -> (Device, u64, u64, Vec
     }
 }
 
-/// Whether a host's file is no longer where it was opened, as d_path(9) marks it. Bundled programs are on no device of
-/// the host's.
+/// Whether a host's file is no longer where it was opened, as d_path(9) marks it. Bundled programs and shared anonymous
+/// memory (whose path says it already) are on no device of the host's.
 fn is_deleted(key: FileKey, path: &[u8]) -> bool {
     let is_there = |stat: rustix::fs::Stat| stat.st_dev == key.device && stat.st_ino == key.inode;
     key.device != file::bundle::DEVICE

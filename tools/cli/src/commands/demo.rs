@@ -63,11 +63,12 @@ impl Args {
         line::<vmmap::Args>(&[&format!("{machine}:{pid}")]).run_on_machines()?;
 
         say(
-            "\nRSDNT is in RAM now; DIRTY was written and cannot simply be dropped. Text is COW: file pages,",
+            "\nRSDNT is in RAM now; DIRTY was written and cannot simply be dropped. SM=COW: pages of the program's file,",
         );
         say(
-            "shared until somebody writes. The stack's guard is what turns a runaway recursion into a SIGSEGV.",
+            "which every process that runs it shares until somebody writes. Of the stack's 144K only the touched pages",
         );
+        say("take RAM; it may grow to 8 MiB, and one page further a runaway recursion ends in SIGSEGV.\n");
         say("That was live. Try: pagewalk run --stats adder 2 3    pagewalk run --help    vmmap $$");
         Ok(())
     }
