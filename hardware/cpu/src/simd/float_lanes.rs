@@ -159,8 +159,40 @@ pub(super) fn insn(word: u32, op: Op, shape: Shape, source: Source, ra: V) -> Op
 }
 
 impl Insn {
+    /// Scalars that the host answers are done here, in a function that needs no stack.
     #[inline(never)]
     pub(super) fn execute(self, regs: &mut Regs) {
+        let answer = match (self.shape, self.source) {
+            (Shape::D1, Source::Lanes) => self.quick::<Double>(regs),
+            (Shape::S1, Source::Lanes) => self.quick::<Single>(regs),
+            _ => None,
+        };
+        match answer {
+            Some(value) => self.rd.set(regs, u128::from(value)),
+            None => self.execute_any(regs),
+        }
+    }
+
+    #[inline(always)]
+    fn quick<F: Format>(self, regs: &Regs) -> Option<u64> {
+        let env = Env::of(regs);
+        let (x, y) = (self.low::<F>(self.rn, regs), self.low::<F>(self.rm, regs));
+        match self.op {
+            Op::Add => F::host_add(x, y, &env),
+            Op::Sub => F::host_add(x, neg::<F>(y), &env),
+            Op::Mul => F::host_mul(x, y, &env),
+            Op::Div => F::host_div(x, y, &env),
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    fn low<F: Format>(self, register: V, regs: &Regs) -> u64 {
+        register.get(regs) as u64 & F::MASK
+    }
+
+    #[inline(never)]
+    fn execute_any(self, regs: &mut Regs) {
         let mut env = Env::of(regs);
         let result = match (self.shape, self.source) {
             (Shape::D1, Source::Lanes) => self.scalar::<Double>(regs, &mut env),
@@ -171,10 +203,9 @@ impl Insn {
         env.commit(regs);
     }
 
-    #[inline(always)]
     fn scalar<F: Format>(self, regs: &Regs, env: &mut Env) -> u128 {
-        let low = |v: V| v.get(regs) as u64 & F::MASK;
-        u128::from(self.op.run::<F>(low(self.rn), low(self.rm), low(self.ra), env))
+        let [x, y, z] = [self.rn, self.rm, self.ra].map(|register| self.low::<F>(register, regs));
+        u128::from(self.op.run::<F>(x, y, z, env))
     }
 
     #[inline(never)]

@@ -125,7 +125,7 @@ pub(crate) fn decode(word: u32) -> SimdDecoded {
 
 /// Runs one instruction. The program counter is the caller's.
 #[inline]
-pub(crate) fn execute(insn: SimdInsn, regs: &mut Regs) {
+pub(crate) fn execute(insn: &SimdInsn, regs: &mut Regs) {
     match insn.0 {
         Operation::Across(insn) => insn.execute(regs),
         Operation::Copy(insn) => insn.execute(regs),
