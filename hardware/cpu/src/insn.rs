@@ -455,7 +455,7 @@ pub enum Insn {
     SimdFlags(Vector),
 }
 
-/// An instruction of Advanced SIMD or floating point, register to register; see [`crate::simd`].
+/// An instruction of Advanced SIMD or floating point, register to register; see the module `simd`.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Vector(pub(crate) SimdInsn);
 

@@ -6,8 +6,9 @@
 //! its table and its executor side by side; scalar and vector forms of one operation share a line, since a scalar is a
 //! vector of one lane. Floating-point arithmetic proper is in [`fp`].
 //!
-//! Implemented: all of Armv8.0-A, with its cryptography extension. What a later extension allocates is [`SimdDecoded::NotImplemented`] (see
-//! [`later`]); what nothing allocates is [`SimdDecoded::Unallocated`]. Both are undefined instructions to a guest.
+//! Implemented: all of Armv8.0-A, with its cryptography extension. What a later extension allocates is
+//! [`SimdDecoded::NotImplemented`] (see [`later`]); what nothing allocates is [`SimdDecoded::Unallocated`]. Both are
+//! undefined instructions to a guest.
 
 mod across;
 mod by_element;

@@ -4,7 +4,7 @@ use arch::Regs;
 
 use super::Operation;
 use super::lanes::{
-    B, BHS, HS, Size, Source, Span, V, bit, compress, expand, field, lanes, note_saturation, range, saturate,
+    B, BHS, HS, Size, Source, Span, V, bit, compress, field, lanes, note_saturation, range, saturate,
     set_half, wide, widen,
 };
 use super::three_same::{Sign, polynomial};
@@ -116,10 +116,10 @@ impl Insn {
             _ => {
                 let result = self.long(n, m, d, &mut saturated);
                 note_saturation(regs, saturated);
-                let result = if self.span == Span::HALF && self.size != Size::D && !self.is_scalar() {
-                    result
-                } else {
+                let result = if self.is_scalar() {
                     Span::scalar(self.size.double()).of(result)
+                } else {
+                    result
                 };
                 self.rd.set(regs, result);
             }
@@ -188,7 +188,7 @@ impl Insn {
                 lanes!(unsigned size, map2(a, b), |x, y| polynomial(x as u8, y as u8) as T)
             }
             // These write narrow lanes; `execute` has dealt with them.
-            Op::AddNarrow { .. } | Op::SubNarrow { .. } => expand(self.size, n),
+            Op::AddNarrow { .. } | Op::SubNarrow { .. } => n,
         }
     }
 
