@@ -64,6 +64,14 @@ pub struct Place {
     pub name: String,
 }
 
+impl Death {
+    /// Whether the person at the terminal should be told: a fault, an instruction, lack of RAM. That somebody killed
+    /// the task is no news to whoever did it.
+    pub fn is_news(&self) -> bool {
+        !matches!(self.cause, Cause::Sent { .. })
+    }
+}
+
 /// A task that a signal killed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Death {

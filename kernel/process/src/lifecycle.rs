@@ -11,6 +11,7 @@ use abi::signal::{AltStack, Signal};
 use crate::exec::error::ExecError;
 use crate::exec::{Ready, Request};
 use crate::file::FdTable;
+use crate::file::resolve::anchor;
 use crate::kernel::{Kernel, Notice};
 use crate::signal::{Actions, Signals};
 use crate::task::{Creds, Directories, Exit, Pid, Space, State, Task, Times, default_limits};
@@ -83,6 +84,7 @@ impl Kernel {
             space: None,
             files: Rc::new(RefCell::new(FdTable::default())),
             directories: Rc::new(RefCell::new(Directories {
+                anchor: anchor(&spawn.working),
                 working: spawn.working.clone(),
                 umask: 0o022,
             })),

@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use abi::process::{RLIMIT_CORE, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_NOFILE, RLIMIT_NPROC};
@@ -148,6 +149,8 @@ pub struct Space {
 pub struct Directories {
     /// The working directory, absolute.
     pub working: Vec<u8>,
+    /// The working directory itself, if it is the host's.
+    pub(crate) anchor: Option<Rc<OwnedFd>>,
     /// The mode bits that new files do not get.
     pub umask: u32,
 }

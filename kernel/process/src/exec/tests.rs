@@ -178,7 +178,7 @@ fn addresses_must_be_user_spaces() {
     for (address, size) in [
         (1 << 47, 0x200),
         ((1 << 47) - 0x4000, 0x200),
-        (u64::MAX & !0xffff, 0x200),
+        (!0xffff, 0x200),
         (0x40_0000, u64::MAX),
     ] {
         let piece = Piece {

@@ -9,7 +9,7 @@ use abi::fs::{AT_FDCWD, DT_REG, S_IFDIR, S_IFMT, S_IFREG, Stat};
 use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags};
 
 use super::host::{convert_stat, errno};
-use super::resolve::{Place, join, place};
+use super::resolve::{HostPath, Place, join, normalize, place};
 use super::table::Slot;
 use super::{DirEntry, FdTable, File, Kind, MemoryFile, bundle};
 use crate::exec::error::ExecError;
@@ -59,13 +59,19 @@ impl Kernel {
         }
     }
 
-    fn open_host(&mut self, pid: Pid, path: Vec<u8>, flags: OpenFlags, mode: u32) -> Result<Rc<File>, Errno> {
+    fn open_host(
+        &mut self,
+        pid: Pid,
+        path: HostPath,
+        flags: OpenFlags,
+        mode: u32,
+    ) -> Result<Rc<File>, Errno> {
         let umask = self.task(pid).directories.borrow().umask;
         let mode = Mode::from_bits_truncate(mode & 0o7777 & !umask);
-        let fd = rustix::fs::openat(CWD, &*path, host_flags(flags), mode).map_err(errno)?;
+        let fd = rustix::fs::openat(CWD, &*path.used, host_flags(flags), mode).map_err(errno)?;
         let fd = Rc::new(fd);
         let stat = convert_stat(&rustix::fs::fstat(&fd).map_err(errno)?);
-        self.describe(fd, &stat, path, flags, false)
+        self.describe(fd, &stat, normalize(&path.shown), flags, false)
     }
 
     /// An open file description for a descriptor of the host.
@@ -176,7 +182,7 @@ impl Kernel {
         };
         match place(absolute) {
             Place::Program(name) => self.bundled_program(&name).ok_or(ExecError::Open(Errno::ENOENT)),
-            Place::Host(path) => self.open_host_program(path),
+            Place::Host(path) => self.open_host_program(path.used),
             Place::Proc(path) => match self.exe_link(&path) {
                 Some(target) if target != path => self.open_program(working, &target),
                 _ => Err(ExecError::Open(Errno::ENOENT)),

@@ -1,7 +1,10 @@
 //! From a path to a place: the one function through which every path of every call goes.
 //!
-//! Key types: [`Place`], what a path names. A guest runs with its user's own rights on the host's tree; a root folder
+//! Key types: [`Place`], what a path names; [`HostPath`]. A guest runs with its user's own rights on the host's tree; a root folder
 //! that confines it belongs into [`Kernel::resolve`] and nowhere else.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::rc::Rc;
 
 use abi::Errno;
 use abi::fs::{AT_FDCWD, PATH_MAX};
@@ -10,11 +13,52 @@ use super::{Device, Kind, bundle};
 use crate::kernel::Kernel;
 use crate::task::Pid;
 
+/// A path of the host. A relative one begins at its directory itself, which may have been moved or removed since.
+#[derive(Clone, Debug)]
+pub(crate) struct HostPath {
+    /// As people know it: absolute, by names.
+    pub(crate) shown: Vec<u8>,
+    /// What the host is asked for.
+    pub(crate) used: Vec<u8>,
+    /// Keeps the directory open that `used` begins in.
+    _anchor: Option<Rc<OwnedFd>>,
+}
+
+impl HostPath {
+    /// A path by names alone.
+    pub(crate) fn absolute(path: Vec<u8>) -> Self {
+        Self {
+            used: path.clone(),
+            shown: path,
+            _anchor: None,
+        }
+    }
+
+    /// `path` from an open directory of the host.
+    pub(crate) fn within(self, anchor: Rc<OwnedFd>, path: &[u8]) -> Self {
+        let start = format!("/proc/self/fd/{}", anchor.as_raw_fd());
+        Self {
+            used: join(start.as_bytes(), path),
+            shown: self.shown,
+            _anchor: Some(anchor),
+        }
+    }
+}
+
+/// Two are the same if they are shown the same.
+impl PartialEq for HostPath {
+    fn eq(&self, other: &Self) -> bool {
+        self.shown == other.shown
+    }
+}
+
+impl Eq for HostPath {}
+
 /// What a path names.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Place {
-    /// A path of the host, absolute.
-    Host(Vec<u8>),
+    /// A path of the host.
+    Host(HostPath),
     /// A path in `/proc`, absolute and without `.`, `..` and doubled slashes.
     Proc(Vec<u8>),
     /// A bundled program.
@@ -39,27 +83,42 @@ impl Kernel {
         if path.len() >= PATH_MAX {
             return Err(Errno::ENAMETOOLONG);
         }
-        let absolute = if path[0] == b'/' {
-            path.to_vec()
-        } else {
-            join(&self.directory(pid, from)?, path)
-        };
-        Ok(place(absolute))
+        if path[0] == b'/' {
+            return Ok(place(path.to_vec()));
+        }
+        let (directory, anchor) = self.directory(pid, from)?;
+        Ok(match (place(join(&directory, path)), anchor) {
+            (Place::Host(host), Some(anchor)) => Place::Host(host.within(anchor, path)),
+            (place, _) => place,
+        })
     }
 
-    /// The path of the directory that relative paths begin in.
-    fn directory(&self, pid: Pid, from: i32) -> Result<Vec<u8>, Errno> {
+    /// The directory that relative paths begin in: its path, and itself if it is the host's.
+    fn directory(&self, pid: Pid, from: i32) -> Result<(Vec<u8>, Option<Rc<OwnedFd>>), Errno> {
         let task = self.task(pid);
         if from == AT_FDCWD {
-            return Ok(task.directories.borrow().working.clone());
+            let directories = task.directories.borrow();
+            return Ok((directories.working.clone(), directories.anchor.clone()));
         }
         let files = task.files.borrow();
         let file = files.get(from)?;
-        match file.kind {
-            Kind::Directory { .. } | Kind::Listing(_) | Kind::Place(_) => Ok(file.path.clone()),
+        match &file.kind {
+            Kind::Directory { host, .. } | Kind::Place(host) => {
+                Ok((file.path.clone(), Some(Rc::clone(host))))
+            }
+            Kind::Listing(_) => Ok((file.path.clone(), None)),
             _ => Err(Errno::ENOTDIR),
         }
     }
+}
+
+/// A directory of the host as the place where relative paths begin.
+pub(crate) fn anchor(path: &[u8]) -> Option<Rc<OwnedFd>> {
+    use rustix::fs::{CWD, Mode, OFlags};
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::openat(CWD, path, flags, Mode::empty())
+        .ok()
+        .map(Rc::new)
 }
 
 /// What an absolute path names.
@@ -69,7 +128,7 @@ pub(crate) fn place(absolute: Vec<u8>) -> Place {
         return place;
     }
     // The host resolves links and `..` itself: they need not mean what the text says.
-    Place::Host(absolute)
+    Place::Host(HostPath::absolute(absolute))
 }
 
 fn own_place(plain: &[u8]) -> Option<Place> {
@@ -156,8 +215,17 @@ mod tests {
         assert_eq!(at("/proc/self/fd/1"), Place::Descriptor(1));
         assert_eq!(at("/pagewalk/beep"), Place::Program(b"beep".to_vec()));
         assert_eq!(at("/pagewalk"), Place::Programs);
-        assert_eq!(at("/procure"), Place::Host(b"/procure".to_vec()));
-        assert_eq!(at("/pagewalker/x"), Place::Host(b"/pagewalker/x".to_vec()));
-        assert_eq!(at("/a/../b/"), Place::Host(b"/a/../b/".to_vec()));
+        assert_eq!(
+            at("/procure"),
+            Place::Host(HostPath::absolute(b"/procure".to_vec()))
+        );
+        assert_eq!(
+            at("/pagewalker/x"),
+            Place::Host(HostPath::absolute(b"/pagewalker/x".to_vec()))
+        );
+        assert_eq!(
+            at("/a/../b/"),
+            Place::Host(HostPath::absolute(b"/a/../b/".to_vec()))
+        );
     }
 }

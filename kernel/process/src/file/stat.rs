@@ -50,7 +50,7 @@ impl Kernel {
                 } else {
                     AtFlags::SYMLINK_NOFOLLOW
                 };
-                let stat = rustix::fs::statat(CWD, &**path, flags).map_err(errno)?;
+                let stat = rustix::fs::statat(CWD, &*path.used, flags).map_err(errno)?;
                 Ok(convert_stat(&stat))
             }
             Place::Proc(path) => self.stat_proc(pid, path, follow),

@@ -1,5 +1,8 @@
 //! Calls on names: what is there, and changing it.
 
+use std::os::unix::ffi::OsStrExt as _;
+use std::rc::Rc;
+
 use abi::Errno;
 use abi::flags::{AtFlags, OpenFlags};
 use abi::fs::{AT_FDCWD, S_IFDIR, S_IFMT, Stat, Statfs};
@@ -9,7 +12,7 @@ use rustix::fs::{Access, CWD, Gid, Mode, Timestamps, Uid};
 
 use super::{Answer, Call, Handler};
 use crate::file::host::errno;
-use crate::file::resolve::{Place, normalize};
+use crate::file::resolve::{self, HostPath, Place, normalize};
 use crate::proc;
 
 pub(super) const CALLS: &[(usize, Handler)] = &[
@@ -41,7 +44,7 @@ pub(super) const CALLS: &[(usize, Handler)] = &[
 
 impl Call<'_> {
     /// The path of the host that a call wants to change.
-    fn host_path(&mut self, from: i32, at: u64) -> Result<Vec<u8>, Errno> {
+    fn host_path(&mut self, from: i32, at: u64) -> Result<HostPath, Errno> {
         let path = self.path(at)?;
         match self.kernel.resolve(self.pid, from, &path)? {
             Place::Host(path) => Ok(path),
@@ -61,8 +64,8 @@ impl Call<'_> {
         };
         if path.is_empty() && empty {
             if from == AT_FDCWD {
-                let working = self.task().directories.borrow().working.clone();
-                return self.kernel.stat_place(self.pid, &Place::Host(working), true);
+                let here = self.kernel.resolve(self.pid, AT_FDCWD, b".")?;
+                return self.kernel.stat_place(self.pid, &here, true);
             }
             let file = self.file(from)?;
             return self.kernel.stat_file(&file);
@@ -130,7 +133,7 @@ fn convert_statfs(host: &rustix::fs::StatFs) -> Statfs {
 fn statfs(call: &mut Call<'_>) -> Answer {
     let path = call.path(call.args[0])?;
     let found = match call.kernel.resolve(call.pid, AT_FDCWD, &path)? {
-        Place::Host(path) => convert_statfs(&rustix::fs::statfs(&*path).map_err(errno)?),
+        Place::Host(path) => convert_statfs(&rustix::fs::statfs(&*path.used).map_err(errno)?),
         _ => OWN,
     };
     call.write(call.args[1], &found.encode())?;
@@ -154,7 +157,7 @@ fn readlinkat(call: &mut Call<'_>) -> Answer {
     }
     let path = call.path(call.args[1])?;
     let target = match call.kernel.resolve(call.pid, call.int(0), &path)? {
-        Place::Host(path) => rustix::fs::readlinkat(CWD, &*path, Vec::new())
+        Place::Host(path) => rustix::fs::readlinkat(CWD, &*path.used, Vec::new())
             .map_err(errno)?
             .into_bytes(),
         Place::Proc(path) => match proc::read_link(call.kernel, call.pid, &path) {
@@ -193,7 +196,7 @@ fn access(call: &mut Call<'_>, flags: AtFlags) -> Answer {
                 host |= rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
             }
             let wanted = Access::from_bits_truncate(mode);
-            rustix::fs::accessat(CWD, &*path, wanted, host).map_err(errno)?;
+            rustix::fs::accessat(CWD, &*path.used, wanted, host).map_err(errno)?;
         }
         place => {
             let stat = call.kernel.stat_place(call.pid, &place, true)?;
@@ -225,7 +228,7 @@ fn unlinkat(call: &mut Call<'_>) -> Answer {
         true => rustix::fs::AtFlags::REMOVEDIR,
         false => rustix::fs::AtFlags::empty(),
     };
-    rustix::fs::unlinkat(CWD, &*path, host).map_err(errno)?;
+    rustix::fs::unlinkat(CWD, &*path.used, host).map_err(errno)?;
     Ok(0)
 }
 
@@ -237,7 +240,7 @@ fn permissions(call: &Call<'_>, mode: u64) -> Mode {
 fn mkdirat(call: &mut Call<'_>) -> Answer {
     let path = call.host_path(call.int(0), call.args[1])?;
     let mode = permissions(call, call.args[2]);
-    rustix::fs::mkdirat(CWD, &*path, mode).map_err(errno)?;
+    rustix::fs::mkdirat(CWD, &*path.used, mode).map_err(errno)?;
     Ok(0)
 }
 
@@ -248,7 +251,7 @@ fn renameat(call: &mut Call<'_>) -> Answer {
     let flags = rustix::fs::RenameFlags::from_bits(bits).ok_or(Errno::EINVAL)?;
     let old = call.host_path(call.int(0), call.args[1])?;
     let new = call.host_path(call.int(2), call.args[3])?;
-    rustix::fs::renameat_with(CWD, &*old, CWD, &*new, flags).map_err(errno)?;
+    rustix::fs::renameat_with(CWD, &*old.used, CWD, &*new.used, flags).map_err(errno)?;
     Ok(0)
 }
 
@@ -260,14 +263,14 @@ fn linkat(call: &mut Call<'_>) -> Answer {
     };
     let old = call.host_path(call.int(0), call.args[1])?;
     let new = call.host_path(call.int(2), call.args[3])?;
-    rustix::fs::linkat(CWD, &*old, CWD, &*new, host).map_err(errno)?;
+    rustix::fs::linkat(CWD, &*old.used, CWD, &*new.used, host).map_err(errno)?;
     Ok(0)
 }
 
 fn symlinkat(call: &mut Call<'_>) -> Answer {
     let target = call.path(call.args[0])?;
     let path = call.host_path(call.int(1), call.args[2])?;
-    rustix::fs::symlinkat(&*target, CWD, &*path).map_err(errno)?;
+    rustix::fs::symlinkat(&*target, CWD, &*path.used).map_err(errno)?;
     Ok(0)
 }
 
@@ -319,7 +322,7 @@ fn utimensat(call: &mut Call<'_>) -> Answer {
         false => rustix::fs::AtFlags::empty(),
     };
     let path = call.host_path(call.int(0), call.args[1])?;
-    rustix::fs::utimensat(CWD, &*path, &times, host).map_err(errno)?;
+    rustix::fs::utimensat(CWD, &*path.used, &times, host).map_err(errno)?;
     Ok(0)
 }
 
@@ -346,7 +349,7 @@ fn fchmod(call: &mut Call<'_>) -> Answer {
 fn fchmodat(call: &mut Call<'_>) -> Answer {
     let path = call.host_path(call.int(0), call.args[1])?;
     let mode = Mode::from_bits_truncate(call.args[2] as u32 & 0o7777);
-    rustix::fs::chmodat(CWD, &*path, mode, rustix::fs::AtFlags::empty()).map_err(errno)?;
+    rustix::fs::chmodat(CWD, &*path.used, mode, rustix::fs::AtFlags::empty()).map_err(errno)?;
     Ok(0)
 }
 
@@ -371,7 +374,14 @@ fn fchownat(call: &mut Call<'_>) -> Answer {
     };
     let path = call.host_path(call.int(0), call.args[1])?;
     let (uid, gid) = (owner(call.args[2]), owner(call.args[3]));
-    rustix::fs::chownat(CWD, &*path, uid.map(Uid::from_raw), gid.map(Gid::from_raw), host).map_err(errno)?;
+    rustix::fs::chownat(
+        CWD,
+        &*path.used,
+        uid.map(Uid::from_raw),
+        gid.map(Gid::from_raw),
+        host,
+    )
+    .map_err(errno)?;
     Ok(0)
 }
 
@@ -391,25 +401,24 @@ fn enter(call: &mut Call<'_>, place: &Place) -> Answer {
     if stat.mode & S_IFMT != S_IFDIR {
         return Err(Errno::ENOTDIR.into());
     }
-    let path = match place {
+    let (path, anchor) = match place {
         Place::Host(path) => {
-            rustix::fs::accessat(CWD, &**path, Access::EXEC_OK, rustix::fs::AtFlags::EACCESS)
-                .map_err(errno)?;
-            std::fs::canonicalize(lossless(path))
-                .map(|path| path.into_os_string().into_encoded_bytes())
-                .unwrap_or_else(|_| normalize(path))
+            let may = rustix::fs::AtFlags::EACCESS;
+            rustix::fs::accessat(CWD, &*path.used, Access::EXEC_OK, may).map_err(errno)?;
+            let true_path = std::fs::canonicalize(std::ffi::OsStr::from_bytes(&path.used));
+            let shown = match true_path {
+                Ok(path) => path.into_os_string().into_encoded_bytes(),
+                Err(_) => normalize(&path.shown),
+            };
+            (shown, resolve::anchor(&path.used))
         }
-        Place::Proc(path) => path.clone(),
-        _ => crate::file::bundle::FOLDER.to_vec(),
+        Place::Proc(path) => (path.clone(), None),
+        _ => (crate::file::bundle::FOLDER.to_vec(), None),
     };
-    call.task().directories.borrow_mut().working = path;
+    let mut directories = call.task().directories.borrow_mut();
+    directories.working = path;
+    directories.anchor = anchor;
     Ok(0)
-}
-
-/// Bytes of a path as the host's string type.
-fn lossless(path: &[u8]) -> std::ffi::OsString {
-    use std::os::unix::ffi::OsStrExt;
-    std::ffi::OsStr::from_bytes(path).to_owned()
 }
 
 fn chdir(call: &mut Call<'_>) -> Answer {
@@ -419,11 +428,14 @@ fn chdir(call: &mut Call<'_>) -> Answer {
 }
 
 fn fchdir(call: &mut Call<'_>) -> Answer {
-    let path = call.file(call.int(0))?.path.clone();
-    if !path.starts_with(b"/") {
+    let file = call.file(call.int(0))?;
+    if !file.path.starts_with(b"/") {
         return Err(Errno::ENOTDIR.into());
     }
-    let place = crate::file::resolve::place(path);
+    let place = match (resolve::place(file.path.clone()), file.host()) {
+        (Place::Host(path), Some(host)) => Place::Host(path.within(Rc::clone(host), b".")),
+        (place, _) => place,
+    };
     enter(call, &place)
 }
 
