@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use cpu::Cpu;
-use mm::FaultKind;
+use mm::{FaultKind, FrameUse};
 use mmu::Mmu;
 use process::Kernel;
 
@@ -54,7 +54,7 @@ impl Stats {
         let mut out = String::new();
         for section in &self.sections {
             // Writing to a String cannot fail.
-            let _ = writeln!(out, "{}", section.name);
+            let _ = writeln!(out, "{}", section.name.replace('_', " "));
             for (name, value) in &section.rows {
                 let _ = writeln!(out, "  {:<28}{:>20}", name.replace('_', " "), grouped(*value));
             }
@@ -69,7 +69,8 @@ pub(crate) fn gather(cpu: &Cpu, mmu: &Mmu, kernel: &Kernel, elapsed: Duration) -
     stats.push("instructions", processor(cpu));
     stats.push("translation", translation(mmu.counters()));
     stats.push("faults", faults(kernel.memory().counters()));
-    stats.push("frames", frames(kernel.memory()));
+    stats.push("frames_at_peak", frames(&kernel.memory().peak_frames()));
+    stats.push("frames_at_end", frames(&kernel.memory().frames()));
     stats.push("memory", memory(kernel.memory()));
     let nanoseconds = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
     stats.push("time", [("wall_ns", nanoseconds)]);
@@ -131,8 +132,7 @@ fn fault_name(kind: FaultKind) -> &'static str {
     }
 }
 
-fn frames(memory: &mm::Memory) -> [(&'static str, u64); 7] {
-    let frames = memory.frames();
+fn frames(frames: &FrameUse) -> [(&'static str, u64); 7] {
     [
         ("total", frames.total()),
         ("free", frames.free),

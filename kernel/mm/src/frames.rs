@@ -170,6 +170,7 @@ pub(crate) struct Frames {
     total: u32,
     ram: Bytes,
     usage: FrameUse,
+    peak: FrameUse,
     anons: Vec<Anon>,
     free_anons: Vec<AnonId>,
     /// Descriptors that map the zero frame.
@@ -188,6 +189,7 @@ impl Frames {
                 free: FrameCount::new(total),
                 ..FrameUse::default()
             },
+            peak: FrameUse::default(),
             anons: Vec::new(),
             free_anons: Vec::new(),
             zero_maps: 0,
@@ -198,6 +200,11 @@ impl Frames {
             "RAM has at least one frame, and the first is frame 0"
         );
         frames
+    }
+
+    /// The use of frames when most of them were in use.
+    pub(crate) fn peak(&self) -> FrameUse {
+        self.peak
     }
 
     /// How many frames are free.
@@ -221,7 +228,8 @@ impl Frames {
         state: FrameState,
         what: &'static str,
     ) -> Result<Fresh, OutOfRam> {
-        let fresh = if let Some(frame) = self.free.pop() {
+        let reused = self.free.pop();
+        let fresh = if let Some(frame) = reused {
             self.info[frame.index()].state = state;
             Fresh { frame, zeroed: false }
         } else {
@@ -229,6 +237,10 @@ impl Frames {
         };
         self.count(FrameState::Free, -1);
         self.count(state, 1);
+        if reused.is_none() {
+            // A frame is used for the first time only when all used ones are taken: never were so many in use.
+            self.peak = self.usage;
+        }
         Ok(fresh)
     }
 

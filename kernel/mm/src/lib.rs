@@ -217,6 +217,11 @@ impl Memory {
     pub fn frames(&self) -> FrameUse {
         *self.core.frames.usage()
     }
+
+    /// The same at the moment when most frames were in use.
+    pub fn peak_frames(&self) -> FrameUse {
+        self.core.frames.peak()
+    }
 }
 
 /// The pages of a space that show `file` from its page `end` on.

@@ -99,7 +99,7 @@ fn the_report_names_the_program_and_its_segments() {
     let exe = std::fs::read_link(format!("/proc/{}/exe", child.0.id())).unwrap();
     for part in [
         "Process:          sleep [",
-        "VM page size:  ",
+        "VM page size: ",
         "(stopped)",
         "\ntext ",
         "\nrelro ",
@@ -112,7 +112,7 @@ fn the_report_names_the_program_and_its_segments() {
     assert!(report.contains(&format!("Path:             {}", exe.display())));
     assert!(!report.contains('\x1b'), "colours in a pipe");
     let page = rustix::param::page_size();
-    assert!(report.contains(&format!("VM page size:  {page} bytes")));
+    assert!(report.contains(&format!("VM page size: {page} bytes")));
 }
 
 #[test]

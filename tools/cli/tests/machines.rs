@@ -83,7 +83,7 @@ fn processes_of_machines_are_listed_and_shown() {
     );
     let report = text(run(&["vmmap", "worker"]).stdout);
     assert!(
-        report.contains("Seen Through:     machine 4711") && report.contains("VM page size:  16384 bytes"),
+        report.contains("Seen Through:     machine 4711") && report.contains("VM page size: 16384 bytes"),
         "{report}"
     );
 

@@ -125,7 +125,7 @@ fn title(snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Res
     let title = format!("Virtual Memory Map of process {} ({})", facts.pid, facts.name);
     writeln!(out, "{}", options.palette.title(title))?;
     writeln!(out, "Output report format:  pagewalk 1 -- 64-bit process")?;
-    writeln!(out, "VM page size:  {page}")
+    writeln!(out, "VM page size: {page}")
 }
 
 /// The state letter in words (proc_pid_stat(5)).
