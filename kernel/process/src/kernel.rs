@@ -148,6 +148,8 @@ pub struct Kernel {
     pub(crate) bell: Bell,
     pub(crate) init: Pid,
     pub(crate) next_pid: u32,
+    /// Pipes and nameless files made so far: their numbers repeat with a seed.
+    pub(crate) nameless: u64,
     /// The task that runs on while it can.
     pub(crate) current: Option<Pid>,
     /// The last that ran: the next one's turn is after it.
@@ -189,6 +191,7 @@ impl Kernel {
             bell: Bell::default(),
             init: Pid::new(config.first_pid),
             next_pid: config.first_pid,
+            nameless: 0,
             current: None,
             last: Pid::new(0),
             deaths: Vec::new(),

@@ -22,6 +22,7 @@ pub(crate) struct Pipe {
     readers: Cell<u32>,
     writers: Cell<u32>,
     bell: Bell,
+    number: u64,
 }
 
 /// One end. Making and dropping ends counts them, and rings the bell.
@@ -42,10 +43,11 @@ pub(crate) enum Written {
     Broken,
 }
 
-/// Makes a pipe: its reading and its writing end.
-pub(crate) fn pair(bell: &Bell) -> (End, End) {
+/// Makes a pipe of this number: its reading and its writing end.
+pub(crate) fn pair(bell: &Bell, number: u64) -> (End, End) {
     let pipe = Rc::new(Pipe {
         bell: bell.clone(),
+        number,
         readers: Cell::new(1),
         writers: Cell::new(1),
         ..Pipe::default()
@@ -117,7 +119,7 @@ impl End {
 
     /// A number that both ends share.
     pub(crate) fn number(&self) -> u64 {
-        Rc::as_ptr(&self.pipe) as usize as u64 >> 4 & 0xffff_ffff
+        self.pipe.number
     }
 }
 
@@ -139,7 +141,7 @@ mod tests {
 
     #[test]
     fn bytes_come_out_in_order_and_end_with_the_writer() {
-        let (read, write) = pair(&Bell::default());
+        let (read, write) = pair(&Bell::default(), 1);
         let mut to = [0; 4];
         assert_eq!(read.read(&mut to), None);
         assert_eq!(write.write(b"hello"), Written::Bytes(5));
@@ -154,7 +156,7 @@ mod tests {
     /// pipe(7): a write of at most PIPE_BUF bytes is atomic, a larger one may be partial.
     #[test]
     fn small_writes_are_whole_or_not_at_all() {
-        let (read, write) = pair(&Bell::default());
+        let (read, write) = pair(&Bell::default(), 1);
         assert_eq!(
             write.write(&vec![0; CAPACITY - 100]),
             Written::Bytes(CAPACITY - 100)
@@ -168,7 +170,7 @@ mod tests {
 
     #[test]
     fn nobody_reads_a_broken_pipe() {
-        let (read, write) = pair(&Bell::default());
+        let (read, write) = pair(&Bell::default(), 1);
         drop(read);
         assert_eq!(write.write(b"x"), Written::Broken);
         assert!(write.readiness().contains(PollEvents::ERR));

@@ -28,7 +28,7 @@ impl Kernel {
                 Stat {
                     device: key.device,
                     inode: key.inode,
-                    ..own(S_IFREG | 0o555, size)
+                    ..own(S_IFREG | if file.writable() { 0o777 } else { 0o555 }, size)
                 }
             }
             Kind::Pipe(end) => Stat {

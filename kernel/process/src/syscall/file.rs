@@ -9,11 +9,12 @@ use abi::fs::{
 };
 use abi::nr;
 use abi::process::RLIMIT_NOFILE;
+use arch::Bytes;
 
 use super::{Answer, Call, Handler, Stop};
 use crate::file::host::errno;
 use crate::file::stat::entry_kind;
-use crate::file::{DirEntry, File, Kind, Slot, pipe};
+use crate::file::{DirEntry, File, Kind, MemoryFile, Slot, pipe};
 
 pub(super) const CALLS: &[(usize, Handler)] = &[
     (nr::OPENAT, openat),
@@ -29,6 +30,9 @@ pub(super) const CALLS: &[(usize, Handler)] = &[
     (nr::WRITEV, writev),
     (nr::PREAD64, pread64),
     (nr::PWRITE64, pwrite64),
+    (nr::PREADV, preadv),
+    (nr::PWRITEV, pwritev),
+    (nr::MEMFD_CREATE, memfd_create),
     (nr::LSEEK, lseek),
     (nr::SENDFILE, sendfile),
     (nr::GETDENTS64, getdents64),
@@ -318,7 +322,8 @@ fn pipe2(call: &mut Call<'_>) -> Answer {
     if !known.contains(flags) {
         return Err(Errno::EINVAL.into());
     }
-    let (read, write) = pipe::pair(&call.kernel.bell);
+    call.kernel.nameless += 1;
+    let (read, write) = pipe::pair(&call.kernel.bell, call.kernel.nameless);
     let name = format!("pipe:[{}]", read.number()).into_bytes();
     let status = flags & OpenFlags::NONBLOCK;
     let close_on_exec = flags.contains(OpenFlags::CLOEXEC);
@@ -389,6 +394,41 @@ fn pread64(call: &mut Call<'_>) -> Answer {
 fn pwrite64(call: &mut Call<'_>) -> Answer {
     let (file, position) = positioned(call)?;
     call.write_from(&file, &one(call), Some(position))
+}
+
+fn preadv(call: &mut Call<'_>) -> Answer {
+    let (file, position) = positioned(call)?;
+    let vectors = call.vectors(call.args[1], call.args[2])?;
+    call.read_into(&file, &vectors, Some(position))
+}
+
+fn pwritev(call: &mut Call<'_>) -> Answer {
+    let (file, position) = positioned(call)?;
+    let vectors = call.vectors(call.args[1], call.args[2])?;
+    call.write_from(&file, &vectors, Some(position))
+}
+
+/// A file without a name, in the machine's RAM. Seals are not offered.
+fn memfd_create(call: &mut Call<'_>) -> Answer {
+    const CLOEXEC: u64 = 1;
+    /// `MFD_ALLOW_SEALING`, `MFD_NOEXEC_SEAL`, `MFD_EXEC`.
+    const OTHER: u64 = 2 | 8 | 16;
+    const NAME: usize = 250;
+    let flags = call.args[1];
+    if flags & !(CLOEXEC | OTHER) != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let name = call.kernel.read_text(call.pid, call.args[0], NAME)?;
+    let name = name.ok_or(Errno::EINVAL)?;
+    let path = [b"/memfd:", &name[..], b" (deleted)"].concat();
+    let id = call.kernel.memory.open_shared(&path, Bytes::ZERO);
+    let kind = Kind::Regular {
+        memory: MemoryFile::new(id, &call.kernel.closing),
+        host: None,
+        inherited: false,
+    };
+    let file = File::new(kind, OpenFlags::RDWR, path);
+    call.add_file(file, flags & CLOEXEC != 0, 0)
 }
 
 fn lseek(call: &mut Call<'_>) -> Answer {
@@ -532,18 +572,15 @@ fn ftruncate(call: &mut Call<'_>) -> Answer {
         return Err(Errno::EINVAL.into());
     }
     let file = call.file(call.int(0))?;
-    let Kind::Regular {
-        memory,
-        host: Some(host),
-        ..
-    } = &file.kind
-    else {
+    let Kind::Regular { memory, host, .. } = &file.kind else {
         return Err(Errno::EINVAL.into());
     };
     if !file.writable() {
         return Err(Errno::EINVAL.into());
     }
-    rustix::fs::ftruncate(host, length).map_err(errno)?;
+    if let Some(host) = host {
+        rustix::fs::ftruncate(host, length).map_err(errno)?;
+    }
     call.kernel.memory.file_resized(memory.id(), length);
     Ok(0)
 }

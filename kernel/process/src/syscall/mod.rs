@@ -25,6 +25,8 @@ mod time;
 mod tty;
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;
 
 /// Why a call has no number as its answer.
