@@ -12,6 +12,7 @@ use super::host::{errno, io_errno};
 use super::pipe::Written;
 use super::{Device, File, Kind};
 use crate::kernel::{Kernel, host_ready};
+use crate::proc;
 use crate::syscall::Stop;
 use crate::task::Pid;
 use crate::wait::Wait;
@@ -35,11 +36,25 @@ impl Kernel {
                 None => Err(Stop::Wait(Wait::for_bell())),
             },
             Kind::Device(device) => Ok(self.read_device(*device, to)),
-            Kind::Text(text) => {
+            Kind::Text { text, begun, reader } => {
+                if position == 0
+                    && begun.replace(true)
+                    && let Some(fresh) = proc::read(self, *reader, &file.path)
+                {
+                    text.replace(fresh?);
+                }
+                let text = text.borrow();
                 let from = usize::try_from(position).map_or(&[][..], |at| text.get(at..).unwrap_or(&[]));
                 let count = from.len().min(to.len());
                 to[..count].copy_from_slice(&from[..count]);
                 Ok(count)
+            }
+            Kind::Live { reader } => {
+                let path = file.path.strip_prefix(b"/proc").unwrap_or(&file.path);
+                let caller = Some(reader.get().cast_signed());
+                let bytes = proc::tree::read(self, caller, path, position, to.len())?;
+                to[..bytes.len()].copy_from_slice(&bytes);
+                Ok(bytes.len())
             }
             Kind::Directory { .. } | Kind::Listing(_) => Err(Errno::EISDIR.into()),
             Kind::Place(_) => Err(Errno::EBADF.into()),
@@ -80,9 +95,11 @@ impl Kernel {
             },
             Kind::Device(Device::Full) => Err(Errno::ENOSPC.into()),
             Kind::Device(_) => Ok(from.len()),
-            Kind::Text(_) | Kind::Directory { .. } | Kind::Listing(_) | Kind::Place(_) => {
-                Err(Errno::EBADF.into())
-            }
+            Kind::Text { .. }
+            | Kind::Live { .. }
+            | Kind::Directory { .. }
+            | Kind::Listing(_)
+            | Kind::Place(_) => Err(Errno::EBADF.into()),
         }
     }
 

@@ -32,6 +32,7 @@ pub(crate) use table::{FdTable, Slot};
 
 use self::pipe::End;
 use crate::proc;
+use crate::task::Pid;
 
 /// A file that mm has open; the last handle's end is noted for the kernel, which tells mm.
 pub(crate) struct MemoryFile {
@@ -104,8 +105,14 @@ pub(crate) enum Kind {
     Pipe(End),
     /// A device of our own.
     Device(Device),
-    /// A file of `/proc`, read when it was opened.
-    Text(Vec<u8>),
+    /// A file of `/proc`: its text when it was opened, and anew whenever it is read from its start again.
+    Text {
+        text: RefCell<Vec<u8>>,
+        begun: Cell<bool>,
+        reader: Pid,
+    },
+    /// A file of `/proc` that has no whole (`mem`, `pagemap`), read in place.
+    Live { reader: Pid },
     /// A directory of our own: `/proc`'s, `/pagewalk`.
     Listing(Vec<DirEntry>),
     /// `O_PATH`: a place of the host.
@@ -155,7 +162,9 @@ impl File {
         match &self.kind {
             Kind::Regular { host, .. } => host.as_ref(),
             Kind::Directory { host, .. } | Kind::Stream(host) | Kind::Place(host) => Some(host),
-            Kind::Pipe(_) | Kind::Device(_) | Kind::Text(_) | Kind::Listing(_) => None,
+            Kind::Pipe(_) | Kind::Device(_) | Kind::Text { .. } | Kind::Live { .. } | Kind::Listing(_) => {
+                None
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! From a place to an open file: `openat(2)`, programs for exec, and the descriptors that the machine began with.
 
+use std::cell::{Cell, RefCell};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
@@ -136,11 +137,20 @@ impl Kernel {
         if flags.bits() & O_ACCMODE != 0 {
             return Err(Errno::EACCES);
         }
-        let content = proc::read(self, pid, &path).ok_or(Errno::ENOENT)??;
         if flags.contains(OpenFlags::DIRECTORY) {
             return Err(Errno::ENOTDIR);
         }
-        Ok(File::new(Kind::Text(content), flags.difference(CREATION), path))
+        let caller = Some(pid.get().cast_signed());
+        let inner = path.strip_prefix(b"/proc").unwrap_or(&path);
+        let kind = match proc::tree::whole(self, caller, inner) {
+            Ok(None) => Kind::Live { reader: pid },
+            _ => Kind::Text {
+                text: RefCell::new(proc::read(self, pid, &path).ok_or(Errno::ENOENT)??),
+                begun: Cell::new(false),
+                reader: pid,
+            },
+        };
+        Ok(File::new(kind, flags.difference(CREATION), path))
     }
 
     fn open_bundled(&mut self, name: &[u8], flags: OpenFlags) -> Result<Rc<File>, Errno> {

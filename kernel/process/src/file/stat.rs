@@ -36,7 +36,7 @@ impl Kernel {
                 ..own(S_IFIFO | 0o600, 0)
             },
             Kind::Device(device) => self.device_stat(*device),
-            Kind::Text(_) => own(S_IFREG | 0o444, 0),
+            Kind::Text { .. } | Kind::Live { .. } => own(S_IFREG | 0o444, 0),
             _ => own(S_IFDIR | 0o555, 0),
         })
     }

@@ -9,7 +9,10 @@ use abi::flags::{
 };
 use abi::nr;
 use arch::{Bytes, Granule, PageRange, VirtAddr};
-use mm::{Advice, Content, LimitKind, MapError, MapRequest, Placement, Prot, RemapRequest, Sharing, SpaceId};
+use mm::{
+    Advice, Content, LimitKind, MapError, MapRequest, Placement, Prot, RemapRequest, Sharing, SpaceId,
+    VmaFlags,
+};
 
 use super::{Answer, Call, Handler};
 use crate::file::{Device, File, Kind};
@@ -53,6 +56,13 @@ impl Call<'_> {
         let count = Bytes::new(length).pages_up(self.granule())?;
         start.checked_add(count.bytes(self.granule()))?;
         PageRange::from_count(start.page(self.granule()), count)
+    }
+
+    /// Linux's default overcommit rule (`vm.overcommit_memory` 0): one request for memory that must be backed is
+    /// refused if it is larger than all of RAM and swap.
+    fn exceeds_ram(&self, bytes: u64) -> bool {
+        let total = self.kernel.memory.frames().total();
+        bytes > total.bytes(self.granule()).get()
     }
 
     fn is_aligned(&self, address: u64) -> bool {
@@ -128,6 +138,14 @@ fn mmap(call: &mut Call<'_>) -> Answer {
     let locked = flags.contains(MapFlags::LOCKED);
     if locked && call.kernel.memory.limits(call.space()).locked == Some(Bytes::ZERO) {
         return Err(Errno::EPERM.into());
+    }
+    let writes = prot & ProtFlags::WRITE.bits() != 0;
+    let backed = match sharing {
+        Sharing::Private => writes,
+        Sharing::Shared => !file_mapped,
+    };
+    if backed && !flags.contains(MapFlags::NORESERVE) && call.exceeds_ram(length) {
+        return Err(Errno::ENOMEM.into());
     }
     let request = MapRequest {
         placement,
@@ -277,9 +295,26 @@ fn mprotect(call: &mut Call<'_>) -> Answer {
         }
         pages = PageRange::new(vma.range.start(), pages.end()).ok_or(Errno::EINVAL)?;
     }
+    if asked.contains(ProtFlags::WRITE) && newly_backed(call, space, pages) {
+        return Err(Errno::ENOMEM.into());
+    }
     let changed = call.kernel.memory.protect(space, pages, prot_of(prot));
     changed.map_err(map_errno)?;
     Ok(0)
+}
+
+/// Whether one mapping that becomes writable is more than RAM could ever back.
+fn newly_backed(call: &Call<'_>, space: SpaceId, pages: PageRange) -> bool {
+    if !call.exceeds_ram(pages.count().bytes(call.granule()).get()) {
+        return false;
+    }
+    let mut vmas = call.kernel.memory.vmas(space);
+    vmas.any(|vma| {
+        let part = vma.range.intersection(pages).map_or(0, |part| part.count().get());
+        let fresh = vma.sharing == Sharing::Private && !vma.prot.contains(Prot::WRITE);
+        let bytes = part << call.granule().shift();
+        fresh && !vma.flags.contains(VmaFlags::NO_RESERVE) && call.exceeds_ram(bytes)
+    })
 }
 
 fn mremap(call: &mut Call<'_>) -> Answer {
@@ -303,11 +338,15 @@ fn mremap(call: &mut Call<'_>) -> Answer {
     let new_length = call.rounded(new_length).ok_or(Errno::EINVAL)?;
     let space = call.space();
     let granule = call.granule();
-    if call.kernel.memory.find_vma(space, old.page(granule)).is_none() {
-        return Err(Errno::EFAULT.into());
-    }
+    let vma = call.kernel.memory.find_vma(space, old.page(granule));
+    let vma = vma.ok_or(Errno::EFAULT)?;
+    let backed = vma.sharing == Sharing::Private && vma.prot.contains(Prot::WRITE);
+    let backed = backed && !vma.flags.contains(VmaFlags::NO_RESERVE);
     if fixed {
         check_new_place(call, old.get(), old_length, new, new_length)?;
+    }
+    if backed && call.exceeds_ram(new_length.saturating_sub(old_length)) {
+        return Err(Errno::ENOMEM.into());
     }
     if new_length > granule.user_end() {
         return Err(Errno::ENOMEM.into());
@@ -342,6 +381,10 @@ fn check_new_place(call: &Call<'_>, old: u64, old_length: u64, new: u64, length:
 fn brk(call: &mut Call<'_>) -> Answer {
     let space = call.space();
     let to = VirtAddr::new(call.args[0]).untagged();
+    let now = call.kernel.memory.break_range(space).1;
+    if call.exceeds_ram(to.get().saturating_sub(now.get())) {
+        return Ok(now.get());
+    }
     Ok(call.kernel.memory.set_break(space, to).get())
 }
 

@@ -191,6 +191,19 @@ fn mmap_answers_in_linuxs_order() {
         assert_eq!(got, err(expected), "{what}");
     }
     assert!(map(0x1234_5678, 1, PRIVATE_ANON, -1, 0) > 0);
+    // proc_sys_vm(5), overcommit_memory 0: one request larger than RAM, unless it need not be backed.
+    let large = 65 << 20;
+    assert_eq!(map(0, large, PRIVATE_ANON, -1, 0), err(Errno::ENOMEM));
+    assert!(map(0, large, PRIVATE_ANON | 0x4000, -1, 0) > 0);
+    let reserved = b.call(nr::MMAP, &[0, large, 0, PRIVATE_ANON, u64::MAX, 0]);
+    assert!(reserved > 0);
+    assert_eq!(
+        b.call(nr::MPROTECT, &[reserved as u64, large, RW]),
+        err(Errno::ENOMEM)
+    );
+    assert_eq!(b.call(nr::MPROTECT, &[reserved as u64, PAGE, RW]), 0);
+    let heap = b.call(nr::BRK, &[0]);
+    assert_eq!(b.call(nr::BRK, &[heap as u64 + large]), heap);
 }
 
 #[test]
@@ -473,8 +486,8 @@ fn a_bad_access_is_reported_in_one_line() {
 #[test]
 fn ram_that_runs_out_kills_the_task_and_names_it() {
     let mut b = Bench::with_ram(1);
-    let at = b.pages(1024);
-    for page in 0..1024 {
+    let at = b.pages(64);
+    for page in 0..64 {
         if b.kernel.init_exit().is_some() {
             break;
         }
@@ -559,4 +572,32 @@ fn files_and_their_mappings_are_one() {
     b.fault(Access::Read, map);
     assert_eq!(b.kernel.init_exit(), Some(Exit::Signal(Signal::BUS)));
     b.kernel.memory().check().expect("every invariant");
+}
+
+/// /proc through the descriptors of a program: a text is fresh when read from its start; pagemap has 8 bytes a page,
+/// bit 63 for a page that is present (proc_pid_pagemap(5)).
+#[test]
+fn a_program_reads_its_own_proc() {
+    let mut b = Bench::new();
+    let at = b.pages(2);
+    let buffer = at + PAGE;
+    let open = |b: &mut Bench, path: &str| {
+        b.put(at, &[path.as_bytes(), b"\0"].concat());
+        b.call(nr::OPENAT, &[-100i64 as u64, at, 0, 0])
+    };
+    let maps = open(&mut b, "/proc/self/maps") as u64;
+    let lines = |b: &mut Bench| {
+        assert_eq!(b.call(nr::LSEEK, &[maps, 0, 0]), 0);
+        let count = b.call(nr::READ, &[maps, buffer, PAGE]) as usize;
+        let text = b.take::<16384>(buffer);
+        text[..count].iter().filter(|byte| **byte == b'\n').count()
+    };
+    let before = lines(&mut b);
+    assert_eq!(b.call(nr::MMAP, &[0x2000_0000, PAGE, 1, 0x32, 0, 0]), 0x2000_0000);
+    assert_eq!(lines(&mut b), before + 1);
+    let pagemap = open(&mut b, "/proc/self/pagemap") as u64;
+    assert_eq!(b.call(nr::PREAD64, &[pagemap, buffer, 16, at / PAGE * 8]), 16);
+    assert_eq!(u64::from_le_bytes(b.take(buffer)) >> 63, 1);
+    assert_eq!(open(&mut b, "/proc/self/nothing"), err(Errno::ENOENT));
+    assert_eq!(open(&mut b, "/proc/99"), err(Errno::ENOENT));
 }
