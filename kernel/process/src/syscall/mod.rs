@@ -1,6 +1,7 @@
 //! System calls: one table from numbers to functions, one file per family.
 //!
-//! - [`mman`]: memory. [`file`]: descriptors, reading and writing. [`path`]: names. [`poll`]: waiting for files.
+//! - [`mman`]: memory. [`file`]: descriptors, reading and writing. [`whole`]: entries, length,
+//!   disk. [`path`]: names. [`poll`]: waiting for files.
 //! - [`process`]: tasks and their identity. [`time`]: clocks and sleep. [`signal`]: signals. [`tty`]: `ioctl`.
 //! - [`misc`]: facts about the machine, random bytes, futex.
 //!
@@ -23,6 +24,7 @@ mod process;
 mod signal;
 mod time;
 mod tty;
+mod whole;
 
 #[cfg(test)]
 mod fuzz;
@@ -72,6 +74,7 @@ static HANDLERS: [Option<Handler>; nr::COUNT] = {
         signal::CALLS,
         tty::CALLS,
         misc::CALLS,
+        whole::CALLS,
     ];
     let mut family = 0;
     while family < families.len() {
