@@ -89,7 +89,12 @@ impl Machine {
     pub fn run(&mut self, mut tell: impl FnMut(Message)) -> Result<Exit, MachineError> {
         loop {
             match self.kernel.next_task() {
-                Some(pid) => self.run_slice(pid),
+                Some(pid) => {
+                    self.run_slice(pid);
+                    self.notice_ready_hosts()?;
+                }
+                // Looking for a task delivers signals, which may have ended the last one.
+                None if self.kernel.init_exit().is_some() => {}
                 None => self.wait()?,
             }
             self.kernel
@@ -100,6 +105,7 @@ impl Machine {
             self.kernel
                 .take_deaths()
                 .into_iter()
+                .filter(Death::is_news)
                 .map(Message::Death)
                 .for_each(&mut tell);
             if let Some(exit) = self.kernel.init_exit() {

@@ -148,7 +148,7 @@ impl Client {
         path: &str,
         offset: u64,
         length: usize,
-    ) -> Result<Vec<u8>, abi::Errno> {
+    ) -> Result<Vec<u8>, process::Errno> {
         let kept = self.text.as_ref().is_some_and(|(name, _)| name == path);
         if offset == 0 || !kept {
             self.text = proc::whole(kernel, None, path.as_bytes())?.map(|text| (path.to_owned(), text));

@@ -33,6 +33,16 @@ impl Machine {
         Ok(())
     }
 
+    /// While some task runs, others may wait for the host: asks without waiting whether they can go on.
+    pub(crate) fn notice_ready_hosts(&mut self) -> Result<(), MachineError> {
+        let waits = self.kernel.waits();
+        if !waits.hosts.is_empty() {
+            let ready = self.poll(&waits.hosts, Some(Duration::ZERO))?;
+            ready.into_iter().for_each(|pid| self.kernel.ready(pid));
+        }
+        Ok(())
+    }
+
     /// The tasks whose descriptors are ready.
     fn poll(
         &self,

@@ -33,6 +33,7 @@ mod trap;
 mod user;
 mod wait;
 
+pub use abi::Errno;
 pub use clock::Clock;
 pub use death::{Cause, Death, Place, Region};
 pub use exec::error::{ElfError, ExecError};
