@@ -1,7 +1,7 @@
 //! The tree of `/proc`: what its paths are, and their content.
 //!
 //! [`read`], [`read_link`] and [`list`] take paths below `/proc`, such as `1/maps` or `meminfo`. The texts are
-//! printed by `procfs`; this module only gathers what they say, from tasks ([`facts`]) and from memory. Everything
+//! printed by `procfs`; this module only gathers what they say, from tasks (`facts`) and from memory. Everything
 //! here reads: nothing can be changed through it, and nothing is faulted in.
 //!
 //! Absent: the files of `/proc/sys` but for those that programs of this stage read, `fd/`, `environ` of others.

@@ -1,6 +1,6 @@
 //! System calls: one table from numbers to functions, one file per family.
 //!
-//! - [`mman`]: memory. [`file`]: descriptors, reading and writing. [`whole`]: entries, length,
+//! - [`mman`]: memory. [`mod@file`]: descriptors, reading and writing. [`whole`]: entries, length,
 //!   disk. [`path`]: names. [`poll`]: waiting for files.
 //! - [`process`]: tasks and their identity. [`time`]: clocks and sleep. [`signal`]: signals. [`tty`]: `ioctl`.
 //! - [`misc`]: facts about the machine, random bytes, futex.
