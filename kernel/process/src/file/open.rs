@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use abi::Errno;
 use abi::flags::{O_ACCMODE, OpenFlags};
-use abi::fs::{AT_FDCWD, DT_REG, S_IFDIR, S_IFMT, S_IFREG, Stat};
+use abi::fs::{DT_REG, S_IFDIR, S_IFMT, S_IFREG, Stat};
 use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags};
 
 use super::host::{convert_stat, errno};
@@ -39,7 +39,12 @@ impl Kernel {
         flags: OpenFlags,
         mode: u32,
     ) -> Result<Rc<File>, Errno> {
-        match self.resolve(pid, from, path)? {
+        let place = self.resolve(pid, from, path)?;
+        self.open_place(pid, place, flags, mode)
+    }
+
+    fn open_place(&mut self, pid: Pid, place: Place, flags: OpenFlags, mode: u32) -> Result<Rc<File>, Errno> {
+        match place {
             Place::Host(path) => self.open_host(pid, path, flags, mode),
             Place::Proc(path) => self.open_proc(pid, path, flags),
             Place::Program(name) => self.open_bundled(&name, flags),
@@ -116,23 +121,13 @@ impl Kernel {
             let entries = entries.into_iter().map(DirEntry::from).collect();
             return listing(entries, path, flags);
         }
-        if let Some(target) = proc::read_link(self, pid, &path) {
+        if proc::read_link(self, pid, &path).is_some() {
             if flags.contains(OpenFlags::NOFOLLOW) {
                 return Err(Errno::ELOOP);
             }
-            let base = path
-                .iter()
-                .rposition(|b| *b == b'/')
-                .map_or(&path[..0], |at| &path[..at]);
-            let target = if target.starts_with(b"/") {
-                target
-            } else {
-                join(base, &target)
-            };
-            if target == path {
-                return Err(Errno::ELOOP);
-            }
-            return self.open(pid, AT_FDCWD, &target, flags, 0);
+            // What comes out is no link, so this is the last step.
+            let place = self.follow_proc(pid, &path)?;
+            return self.open_place(pid, place, flags, 0);
         }
         if flags.bits() & O_ACCMODE != 0 {
             return Err(Errno::EACCES);

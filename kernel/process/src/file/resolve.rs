@@ -11,6 +11,7 @@ use abi::fs::{AT_FDCWD, PATH_MAX};
 
 use super::{Device, Kind, bundle};
 use crate::kernel::Kernel;
+use crate::proc;
 use crate::task::Pid;
 
 /// A path of the host. A relative one begins at its directory itself, which may have been moved or removed since.
@@ -91,6 +92,32 @@ impl Kernel {
             (Place::Host(host), Some(anchor)) => Place::Host(host.within(anchor, path)),
             (place, _) => place,
         })
+    }
+
+    /// Where the links of `/proc` lead from this path; the place that comes out is none of them.
+    ///
+    /// # Errors
+    /// `ELOOP` if they lead nowhere: a working directory may be named by another task's `cwd`.
+    pub(crate) fn follow_proc(&self, pid: Pid, path: &[u8]) -> Result<Place, Errno> {
+        /// Linux's `MAXSYMLINKS`.
+        const MOST_LINKS: usize = 40;
+        let mut path = path.to_vec();
+        for _ in 0..MOST_LINKS {
+            let Some(target) = proc::read_link(self, pid, &path) else {
+                return Ok(Place::Proc(path));
+            };
+            let absolute = if target.starts_with(b"/") {
+                target
+            } else {
+                let end = path.iter().rposition(|b| *b == b'/').unwrap_or(0);
+                join(&path[..end], &target)
+            };
+            match place(absolute) {
+                Place::Proc(next) => path = next,
+                other => return Ok(other),
+            }
+        }
+        Err(Errno::ELOOP)
     }
 
     /// The directory that relative paths begin in: its path, and itself if it is the host's.

@@ -85,11 +85,11 @@ impl Kernel {
         if proc::list(self, pid, path).is_some() {
             return own(S_IFDIR | 0o555);
         }
-        if let Some(target) = proc::read_link(self, pid, path) {
-            if !follow || !target.starts_with(b"/") {
-                return own(S_IFLNK | 0o777);
-            }
-            return self.stat_place(pid, &super::resolve::place(target), true);
+        if proc::read_link(self, pid, path).is_some() {
+            return match follow {
+                false => own(S_IFLNK | 0o777),
+                true => self.stat_place(pid, &self.follow_proc(pid, path)?, true),
+            };
         }
         match proc::read(self, pid, path) {
             Some(_) => own(S_IFREG | 0o444),

@@ -401,6 +401,11 @@ fn enter(call: &mut Call<'_>, place: &Place) -> Answer {
     if stat.mode & S_IFMT != S_IFDIR {
         return Err(Errno::ENOTDIR.into());
     }
+    // A link of /proc is left behind here, or a working directory could name itself.
+    let place = &match place {
+        Place::Proc(path) => call.kernel.follow_proc(call.pid, path)?,
+        other => other.clone(),
+    };
     let (path, anchor) = match place {
         Place::Host(path) => {
             let may = rustix::fs::AtFlags::EACCESS;
