@@ -120,9 +120,10 @@ impl Kernel {
             return;
         };
         task.alarm = (alarm.every > 0).then(|| {
-            let missed = (now - alarm.at) / alarm.every;
+            // The next multiple of the interval from now on; an interval beyond the end of time is never over.
+            let into = (now - alarm.at) % alarm.every;
             crate::task::Alarm {
-                at: alarm.at + (missed + 1) * alarm.every,
+                at: now.saturating_add(alarm.every - into),
                 ..alarm
             }
         });
