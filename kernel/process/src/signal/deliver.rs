@@ -29,9 +29,11 @@ impl Kernel {
             if task.state == State::Stopped && !task.signals.pending.contains(Signal::KILL) {
                 return;
             }
-            let Some(info) = task.signals.take_next() else {
-                break;
+            let next = match task.vfork_child {
+                Some(_) => task.signals.take_fatal(&task.actions.borrow()),
+                None => task.signals.take_next(),
             };
+            let Some(info) = next else { break };
             let action = task.actions.borrow().get(info.signal);
             match action.handler {
                 SIG_IGN => {}

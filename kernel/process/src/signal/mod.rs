@@ -8,7 +8,7 @@
 pub(crate) mod deliver;
 pub(crate) mod send;
 
-use abi::signal::{AltStack, SIG_IGN, SigAction, SigInfo, SigSet, Signal};
+use abi::signal::{AltStack, DefaultAction, SIG_DFL, SIG_IGN, SigAction, SigInfo, SigSet, Signal};
 
 use crate::death::Cause;
 
@@ -119,9 +119,29 @@ impl Signals {
             .into_iter()
             .find(|signal| ready.contains(*signal))
             .or(ready.first())?;
+        Some(self.take(signal))
+    }
+
+    /// Takes the next signal that ends the task: all that a parent takes notice of while its `vfork` child has its memory
+    /// (`wait_for_completion_killable`).
+    pub(crate) fn take_fatal(&mut self, actions: &Actions) -> Option<SigInfo> {
+        let ready = self.deliverable();
+        let fatal = |signal: &Signal| {
+            let ends = matches!(
+                signal.default_action(),
+                DefaultAction::Terminate | DefaultAction::Core
+            );
+            ends && ready.contains(*signal) && actions.get(*signal).handler == SIG_DFL
+        };
+        let all = (1..=Signal::MAX).filter_map(Signal::new);
+        let signal = all.into_iter().find(fatal)?;
+        Some(self.take(signal))
+    }
+
+    fn take(&mut self, signal: Signal) -> SigInfo {
         self.pending = self.pending.without(SigSet::of(signal));
         let at = self.infos.iter().position(|info| info.signal == signal);
-        Some(at.map_or(kernel_info(signal), |at| self.infos.remove(at)))
+        at.map_or(kernel_info(signal), |at| self.infos.remove(at))
     }
 
     /// Forgets pending signals.
