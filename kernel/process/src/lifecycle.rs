@@ -17,6 +17,10 @@ use crate::signal::{Actions, Signals};
 use crate::task::{Creds, Directories, Exit, Pid, Space, State, Task, Times, default_limits};
 use crate::wait::{Progress, Wait};
 
+/// `kernel.threads-max`: tasks that share memory cost no frame, so RAM alone would not limit them. Each turn looks at every
+/// task, and each task costs the host some KiB.
+const MOST_TASKS: usize = 4096;
+
 /// What the machine wants to run.
 #[derive(Clone, Debug)]
 pub struct Spawn {
@@ -238,6 +242,9 @@ impl Kernel {
         flags: CloneFlags,
         exit_signal: Option<Signal>,
     ) -> Result<Pid, Errno> {
+        if self.tasks.len() >= MOST_TASKS {
+            return Err(Errno::EAGAIN);
+        }
         let space = self.child_space(parent, flags)?;
         let pid = self.fresh_pid();
         let start_ns = self.clock.monotonic_ns;

@@ -472,6 +472,9 @@ fn sendfile(call: &mut Call<'_>) -> Answer {
         0 => from.position(),
         at => u64::from_le_bytes(call.read(at)?),
     };
+    if start.checked_add(count).is_none_or(|end| end > i64::MAX as u64) {
+        return Err(Errno::EINVAL.into());
+    }
     let mut buffer = vec![0; count.min(CHUNK as u64) as usize];
     let mut done = 0;
     let mut stop = None;

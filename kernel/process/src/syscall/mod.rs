@@ -135,7 +135,9 @@ impl Kernel {
 
     fn unknown_call(&mut self, pid: Pid, number: u64) -> Answer {
         // Calls that programs probe for and do well without; the reasons stand beside them.
-        if !misc::QUIETLY_ABSENT.contains(&(number as usize)) && self.told_calls.insert(number) {
+        // Numbers that no Linux has are told of once for all of them: there are too many.
+        let told_as = number.min(HANDLERS.len() as u64);
+        if !misc::QUIETLY_ABSENT.contains(&(number as usize)) && self.told_calls.insert(told_as) {
             let program = String::from_utf8_lossy(&self.task(pid).comm).into_owned();
             self.notices.push(Notice::UnknownCall { pid, program, number });
         }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use abi::Errno;
 use abi::flags::{CloneFlags, WaitFlags};
 use abi::nr;
-use abi::process::{RLIMITS, Rlimit, Rusage};
+use abi::process::{RLIMIT_NOFILE, RLIMITS, Rlimit, Rusage};
 use abi::signal::Signal;
 
 use super::{Answer, Call, Handler, Stop};
@@ -122,8 +122,10 @@ fn check_clone(flags: CloneFlags) -> Result<(), Errno> {
 impl Call<'_> {
     /// A null-terminated array of texts.
     fn texts(&mut self, at: u64) -> Result<Vec<Vec<u8>>, Errno> {
-        const MOST: usize = 1 << 20;
+        // No stack takes more (6 MiB, exec's own rule, which also knows the stack's limit): gather no more either.
+        const MOST: usize = 6 << 20;
         let limit = 32 * self.kernel.memory.granule().bytes() as usize;
+        let mut total = 0;
         let mut texts = Vec::new();
         if at == 0 {
             return Ok(texts);
@@ -134,10 +136,12 @@ impl Call<'_> {
                 return Ok(texts);
             }
             let text = self.kernel.read_text(self.pid, pointer, limit)?;
-            texts.push(text.ok_or(Errno::E2BIG)?);
-            if texts.len() > MOST {
+            let text = text.ok_or(Errno::E2BIG)?;
+            total += text.len() + 1 + 8;
+            if total > MOST {
                 return Err(Errno::E2BIG);
             }
+            texts.push(text);
         }
     }
 }
@@ -435,6 +439,9 @@ fn setpriority(call: &mut Call<'_>) -> Answer {
     Ok(0)
 }
 
+/// `fs.nr_open`: not even root may have more descriptors, so that no table of them is longer.
+const NR_OPEN: u64 = 1 << 20;
+
 /// A limit of a task, and a new one for it.
 fn limit(call: &mut Call<'_>, pid: Pid, which: u64, new_at: u64, old_at: u64) -> Answer {
     let which = usize::try_from(which).map_err(|_| Errno::EINVAL)?;
@@ -449,6 +456,9 @@ fn limit(call: &mut Call<'_>, pid: Pid, which: u64, new_at: u64, old_at: u64) ->
     if let Some(new) = new {
         if new.current > new.maximum {
             return Err(Errno::EINVAL.into());
+        }
+        if which == RLIMIT_NOFILE && new.maximum > NR_OPEN {
+            return Err(Errno::EPERM.into());
         }
         if new.maximum > old.maximum && call.task().creds.euid != 0 {
             return Err(Errno::EPERM.into());
