@@ -463,7 +463,10 @@ fn every_number_is_answered() {
         let mut guest = Guest::new(Granule::K16);
         if let Some(answer) = guest.call(number, [u64::MAX; 6]) {
             let error = answer.wrapping_neg();
-            assert!(!(600..=LARGEST_ERRNO).contains(&error), "call {number}: {answer:#x}");
+            assert!(
+                !(600..=LARGEST_ERRNO).contains(&error),
+                "call {number}: {answer:#x}"
+            );
         }
     }
 }
