@@ -82,18 +82,11 @@ impl Kernel {
                 ..self.own_stat(mode, 0)
             })
         };
-        if proc::list(self, pid, path).is_some() {
-            return own(S_IFDIR | 0o555);
-        }
-        if proc::read_link(self, pid, path).is_some() {
-            return match follow {
-                false => own(S_IFLNK | 0o777),
-                true => self.stat_place(pid, &self.follow_proc(pid, path)?, true),
-            };
-        }
-        match proc::read(self, pid, path) {
-            Some(_) => own(S_IFREG | 0o444),
-            None => Err(Errno::ENOENT),
+        match proc::kind(self, pid, path).ok_or(Errno::ENOENT)? {
+            proc::Kind::Directory => own(S_IFDIR | 0o555),
+            proc::Kind::File => own(S_IFREG | 0o444),
+            proc::Kind::Link if follow => self.stat_place(pid, &self.follow_proc(pid, path)?, true),
+            proc::Kind::Link => own(S_IFLNK | 0o777),
         }
     }
 

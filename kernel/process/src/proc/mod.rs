@@ -18,7 +18,7 @@ use abi::Errno;
 
 use crate::kernel::Kernel;
 use crate::task::Pid;
-use tree::Kind;
+pub(crate) use tree::Kind;
 
 /// An entry of a directory of `/proc`.
 pub(crate) struct Entry {
@@ -36,11 +36,16 @@ fn number(pid: Pid) -> Option<i32> {
     Some(pid.get().cast_signed())
 }
 
+/// What stands at a path.
+pub(crate) fn kind(kernel: &Kernel, caller: Pid, path: &[u8]) -> Option<Kind> {
+    tree::kind(kernel, number(caller), below(path)).ok()
+}
+
 /// The whole content of a file.
 pub(crate) fn read(kernel: &Kernel, caller: Pid, path: &[u8]) -> Option<Result<Vec<u8>, Errno>> {
     match tree::whole(kernel, number(caller), below(path)) {
         Err(Errno::ENOENT | Errno::EISDIR) => None,
-        // pagemap and mem have no whole: programs of this stage read them through the machine's socket only.
+        // pagemap and mem have no whole: whoever opens them reads them in place, by `tree::read`.
         Ok(None) => Some(Err(Errno::EACCES)),
         Ok(Some(text)) => Some(Ok(text)),
         Err(errno) => Some(Err(errno)),
