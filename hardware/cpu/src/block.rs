@@ -1,6 +1,6 @@
 //! Decoded blocks, kept by physical frame and offset, and the jump cache from program counters to them.
 //!
-//! [`BlockCache`] decodes a run of instructions up to the next branch, exception, `ISB` or `IC IVAU`, the end
+//! [`BlockCache`] decodes a run of instructions up to the next unconditional branch, exception, `ISB` or `IC IVAU`, the end
 //! of the frame, or [`LONGEST`]. A block is named by where its bytes are, so it serves every process that maps
 //! the frame, and a second run of a program finds it. A frame with blocks is watched
 //! ([`mmu::Mmu::watch_code`]); when it was written, all of its blocks go.
@@ -18,12 +18,13 @@ use mmu::Mmu;
 use crate::counters::Counters;
 use crate::decode::{Decoded, decode};
 use crate::insn::Insn;
+use crate::run::Op;
 
 /// The most instructions of one block.
 const LONGEST: usize = 64;
 /// Entries of the jump cache: enough for the blocks of 128 KiB of code in a row.
 const JUMPS: usize = 1 << 15;
-/// Instructions in the arena (16 bytes each) before everything is dropped.
+/// Instructions in the arena (24 bytes each) before everything is dropped.
 const ARENA: usize = 1 << 21;
 
 /// Where a block's instructions lie in the arena.
@@ -52,7 +53,7 @@ const NO_JUMP: Jump = Jump {
 type FrameBlocks = Box<[Block]>;
 
 pub(crate) struct BlockCache {
-    arena: Vec<Insn>,
+    arena: Vec<Op>,
     frames: Vec<Option<FrameBlocks>>,
     jumps: Box<[Jump; JUMPS]>,
     generation: u16,
@@ -83,7 +84,7 @@ impl BlockCache {
 
     /// The instructions of a block, the last of which ends it.
     #[inline(always)]
-    pub(crate) fn insns(&self, block: Block) -> &[Insn] {
+    pub(crate) fn ops(&self, block: Block) -> &[Op] {
         let start = block.start as usize;
         &self.arena[start..start + block.length as usize]
     }
@@ -125,7 +126,7 @@ impl BlockCache {
                 Decoded::Unallocated => Insn::Undefined { word },
                 Decoded::NotImplemented(_) => Insn::Missing { word },
             };
-            self.arena.push(insn);
+            self.arena.push(Op::new(insn));
             if insn.ends_block() {
                 break;
             }

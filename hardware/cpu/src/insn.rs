@@ -473,14 +473,12 @@ pub enum Writeback {
 const _: () = assert!(size_of::<Insn>() <= 16);
 
 impl Insn {
-    /// Whether a block ends with this instruction: control may leave it, or code may have changed.
+    /// Whether a block ends with this instruction: control always leaves it, or code may have changed.
+    /// A conditional branch does not end a block.
     pub fn ends_block(&self) -> bool {
         use Insn::*;
         match self {
-            B { .. } | Bl { .. } | BCond { .. } | BEq { .. } | BNe { .. } | BHs { .. } | BLo { .. } => true,
-            BHi { .. } | BLs { .. } | BGe { .. } | BLt { .. } | BGt { .. } | BLe { .. } => true,
-            Cbz64 { .. } | Cbz32 { .. } | Cbnz64 { .. } | Cbnz32 { .. } | Tbz { .. } | Tbnz { .. } => true,
-            Br { .. } | Blr { .. } | Ret { .. } => true,
+            B { .. } | Bl { .. } | Br { .. } | Blr { .. } | Ret { .. } => true,
             Svc { .. } | Brk { .. } | Undefined { .. } | Missing { .. } | Isb => true,
             Cache { op, .. } => *op == CacheOp::InvalidateCode,
             _ => false,

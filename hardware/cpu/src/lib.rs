@@ -8,11 +8,11 @@
 //! - [`insn`]: decoded instructions, 16 bytes each.
 //! - `block`: runs of decoded instructions by physical frame and offset, the jump cache, and their
 //!   end when code is written.
-//! - `run`: the hot loop; `exec` has the instructions that it does not do itself, `simd` those
-//!   of Advanced SIMD and floating point.
+//! - `run`: the loop over blocks and the handlers of hot instructions; `exec` has the instructions that they
+//!   do not do themselves, `simd` those of Advanced SIMD and floating point.
 //! - [`counters`]: all that is counted.
 //!
-//! **Room for a translator.** A translator stands beside the interpreter's hot loop and takes blocks from the
+//! **Room for a translator.** A translator stands beside the interpreter and takes blocks from the
 //! same cache: it reads a block's [`Insn`]s (position-independent, registers and immediates resolved, 16 bytes),
 //! and a block is named by frame and offset and dies with its frame's blocks, so translated code needs no
 //! invalidation of its own. The jump cache's entry has room for an entry point beside the block. Loads and

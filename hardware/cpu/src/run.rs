@@ -1,6 +1,14 @@
-//! [`Cpu`]: what it is from outside; its loop is in [`hot`].
+//! [`Cpu`]: what it is from outside; its loop is in [`hot`], its handlers of instructions stand on [`step`].
 
+#[macro_use]
+mod macros;
+
+mod branch;
 mod hot;
+mod memory;
+mod other;
+mod plain;
+mod step;
 
 use arch::{Regs, Trap};
 use mmu::Mmu;
@@ -9,6 +17,7 @@ use crate::block::{Block, BlockCache};
 use crate::counters::Counters;
 use crate::exec::Local;
 use crate::flags::Nzcv;
+pub(crate) use step::Op;
 
 /// One processor: its decoded code and its counts. What a program sees is in [`Regs`] and in memory.
 pub struct Cpu {
@@ -62,24 +71,33 @@ impl Cpu {
             nzcv: Nzcv::unpack(regs.flags),
             monitor: None,
             exclusive_failures: 0,
+            left: budget,
+            after: regs.pc,
+            counter_at_end: self
+                .counter_offset
+                .wrapping_add(self.retired)
+                .wrapping_add(budget),
+            trap: Trap::Budget,
         };
-        let trap = self.run_blocks(regs, mmu, budget, &mut local);
+        let trap = self.run_blocks(regs, mmu, &mut local);
+        self.retired += budget - local.left;
         regs.flags = local.nzcv.pack();
         self.counters.exclusive_failures += local.exclusive_failures;
         trap
     }
 
-    /// The block at `pc` when the jump cache does not know it, or why there is none.
+    /// The block at `pc` when the jump cache does not know it, or why there is none; with `pc` as the program
+    /// sees it.
     #[cold]
     #[inline(never)]
-    fn find(&mut self, pc: &mut u64, mmu: &mut Mmu) -> Result<Block, Trap> {
+    fn find(&mut self, pc: u64, mmu: &mut Mmu) -> Result<(u64, Block), (u64, Trap)> {
         self.counters.jump_misses += 1;
         // A branch takes the tag off its target (Arm ARM shared function BranchAddr): bit 55 is extended.
-        *pc = ((*pc << 8) as i64 >> 8) as u64;
-        if *pc & 3 != 0 {
-            return Err(Trap::PcAlignment);
+        let pc = ((pc << 8) as i64 >> 8) as u64;
+        if pc & 3 != 0 {
+            return Err((pc, Trap::PcAlignment));
         }
-        let at = mmu.fetch(*pc).map_err(Trap::Abort)?;
-        Ok(self.cache.enter(*pc, at, mmu, &mut self.counters))
+        let at = mmu.fetch(pc).map_err(|fault| (pc, Trap::Abort(fault)))?;
+        Ok((pc, self.cache.enter(pc, at, mmu, &mut self.counters)))
     }
 }

@@ -149,6 +149,21 @@ impl Mmu {
         }
     }
 
+    /// Loads a word if the fast table knows that it can be, or changes nothing: [`Mmu::load`] does the rest.
+    #[inline(always)]
+    pub fn load_known<T: Word>(&self, address: u64) -> Option<T> {
+        let host = self.current.readable::<T>(address)?;
+        Some(self.ram.load_host(host))
+    }
+
+    /// Stores a word if the fast table knows that it can be, or changes nothing: [`Mmu::store`] does the rest.
+    #[inline(always)]
+    pub fn store_known<T: Word>(&self, address: u64, value: T) -> Option<()> {
+        let host = self.current.writable::<T>(address)?;
+        self.ram.store_host(host, value);
+        Some(())
+    }
+
     /// The alignment fault of exclusives and load-acquires, which need natural alignment.
     #[inline(always)]
     pub fn require_aligned(&self, address: u64, size: u64, access: Access) -> Result<(), Fault> {

@@ -1,4 +1,4 @@
-//! What instructions do, for those that the hot loop in [`crate::run`] does not do itself.
+//! What instructions do, for those that no handler of [`crate::run`] does itself.
 //!
 //! [`alu`] cannot fault. [`memory`], [`atomic`] and [`structure`] may, and then have changed no register; each
 //! of them loads first and writes registers last.
@@ -8,6 +8,8 @@ pub(crate) mod atomic;
 pub(crate) mod memory;
 pub(crate) mod structure;
 pub(crate) mod system;
+
+use arch::Trap;
 
 use crate::flags::Nzcv;
 
@@ -26,4 +28,12 @@ pub(crate) struct Local {
     pub(crate) nzcv: Nzcv,
     pub(crate) monitor: Option<Monitor>,
     pub(crate) exclusive_failures: u64,
+    /// The budget that no block was charged for yet.
+    pub(crate) left: u64,
+    /// The address after the current block.
+    pub(crate) after: u64,
+    /// The virtual counter when nothing is left.
+    pub(crate) counter_at_end: u64,
+    /// Why the run ends, once a block was left for that.
+    pub(crate) trap: Trap,
 }
