@@ -131,6 +131,10 @@ impl BlockCache {
                 break;
             }
         }
+        for i in start + 1..self.arena.len() {
+            let second = self.arena[i].insn;
+            self.arena[i - 1].before(&second);
+        }
         let length = self.arena.len() - start;
         counters.blocks_decoded += 1;
         counters.instructions_decoded += length as u64;

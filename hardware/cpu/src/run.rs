@@ -7,6 +7,7 @@ mod branch;
 mod hot;
 mod memory;
 mod other;
+mod pairs;
 mod plain;
 mod step;
 

@@ -3,7 +3,7 @@
 use arch::{Reg, Regs};
 use mmu::Mmu;
 
-use super::step::{Exit, Handler, Op, low, next, taken, wrong};
+use super::step::{Any, Exit, Handler, Op, Step, Then, low, taken, wrong};
 use crate::exec::Local;
 use crate::insn::Insn;
 

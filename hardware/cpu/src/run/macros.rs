@@ -1,82 +1,107 @@
-//! The macros that make a handler of each arm `Instruction { fields } => body`, and the function `handler`
-//! that picks one. The names in the parentheses at the head are those that bodies use.
+//! The macros that make a [`Step`](super::step::Step) of each arm `Instruction { fields } => body`, and the
+//! function `handler` that picks one. The names in the parentheses at the head are those that bodies use.
 
 /// Bodies that cannot fault; the block goes on.
 macro_rules! handlers {
     (($op:ident, $rest:ident, $regs:ident, $mmu:ident, $local:ident)
      $($insn:ident { $($fields:tt)* } => $body:block)*) => {
+        $(
+            pub(super) struct $insn;
+
+            impl Step for $insn {
+                fn fits(insn: &Insn) -> bool {
+                    matches!(insn, Insn::$insn { .. })
+                }
+
+                fn run<T: Then>(
+                    $op: &Op,
+                    $rest: &[Op],
+                    $regs: &mut Regs,
+                    $mmu: &mut Mmu,
+                    $local: &mut Local,
+                ) -> Exit {
+                    let Insn::$insn { $($fields)* } = $op.insn else { wrong($op) };
+                    $body;
+                    T::go($rest, $regs, $mmu, $local)
+                }
+            }
+        )*
+
         /// The handler of an instruction of this table.
         pub(super) fn handler(insn: &Insn) -> Option<Handler> {
             Some(match insn {
-                $(Insn::$insn { .. } => {
-                    #[expect(non_snake_case, reason = "named after its instruction, for profiles")]
-                    fn $insn(
-                        $op: &Op,
-                        $rest: &[Op],
-                        $regs: &mut Regs,
-                        $mmu: &mut Mmu,
-                        $local: &mut Local,
-                    ) -> Exit {
-                        let Insn::$insn { $($fields)* } = $op.insn else { wrong($op) };
-                        $body;
-                        next($rest, $regs, $mmu, $local)
-                    }
-                    $insn
-                })*
+                $(Insn::$insn { .. } => $insn::run::<Any>,)*
                 _ => return None,
             })
         }
     };
 }
 
-/// Bodies over `P`, the [`Path`](super::step::Path) to memory; the block goes on.
+/// Bodies over `P`, the [`Path`](super::step::Path) to memory; the block goes on. `$rn` is the field that names
+/// the base register.
 macro_rules! accesses {
     (($op:ident, $rest:ident, $regs:ident, $mmu:ident, $local:ident, $rn:ident)
      $($insn:ident { $($fields:tt)* } => $body:block)*) => {
+        $(
+            /// `SP`: with the stack pointer as its base.
+            pub(super) struct $insn<const SP: bool>;
+
+            impl<const SP: bool> $insn<SP> {
+                #[inline(always)]
+                fn body<P: Path>(
+                    $op: &Op,
+                    $regs: &mut Regs,
+                    $mmu: &mut Mmu,
+                    $local: &mut Local,
+                ) -> Option<()> {
+                    let Insn::$insn { $($fields)* } = $op.insn else { wrong($op) };
+                    $body;
+                    Some(())
+                }
+
+                #[cold]
+                #[inline(never)]
+                fn slow(
+                    $op: &Op,
+                    $rest: &[Op],
+                    $regs: &mut Regs,
+                    $mmu: &mut Mmu,
+                    $local: &mut Local,
+                ) -> Exit {
+                    match Self::body::<Slow>($op, $regs, $mmu, $local) {
+                        Some(()) => Any::go($rest, $regs, $mmu, $local),
+                        None => stopped($rest, $local),
+                    }
+                }
+            }
+
+            impl<const SP: bool> Step for $insn<SP> {
+                fn fits(insn: &Insn) -> bool {
+                    matches!(insn, Insn::$insn { $rn, .. } if (*$rn == Reg::Sp) == SP)
+                }
+
+                fn run<T: Then>(
+                    $op: &Op,
+                    $rest: &[Op],
+                    $regs: &mut Regs,
+                    $mmu: &mut Mmu,
+                    $local: &mut Local,
+                ) -> Exit {
+                    match Self::body::<Fast<SP>>($op, $regs, $mmu, $local) {
+                        Some(()) => T::go($rest, $regs, $mmu, $local),
+                        None => Self::slow($op, $rest, $regs, $mmu, $local),
+                    }
+                }
+            }
+        )*
+
         /// The handler of an instruction of this table.
         pub(super) fn handler(insn: &Insn) -> Option<Handler> {
             Some(match insn {
-                $(Insn::$insn { $rn, .. } => {
-                    #[inline(always)]
-                    fn body<P: Path>(
-                        $op: &Op,
-                        $regs: &mut Regs,
-                        $mmu: &mut Mmu,
-                        $local: &mut Local,
-                    ) -> Option<()> {
-                        let Insn::$insn { $($fields)* } = $op.insn else { wrong($op) };
-                        $body;
-                        Some(())
-                    }
-                    #[expect(non_snake_case, reason = "named after its instruction, for profiles")]
-                    fn $insn<const SP: bool>(
-                        $op: &Op,
-                        $rest: &[Op],
-                        $regs: &mut Regs,
-                        $mmu: &mut Mmu,
-                        $local: &mut Local,
-                    ) -> Exit {
-                        match body::<Fast<SP>>($op, $regs, $mmu, $local) {
-                            Some(()) => next($rest, $regs, $mmu, $local),
-                            None => slow($op, $rest, $regs, $mmu, $local),
-                        }
-                    }
-                    #[cold]
-                    #[inline(never)]
-                    fn slow(
-                        $op: &Op,
-                        $rest: &[Op],
-                        $regs: &mut Regs,
-                        $mmu: &mut Mmu,
-                        $local: &mut Local,
-                    ) -> Exit {
-                        match body::<Slow>($op, $regs, $mmu, $local) {
-                            Some(()) => next($rest, $regs, $mmu, $local),
-                            None => stopped($rest, $local),
-                        }
-                    }
-                    if *$rn == Reg::Sp { $insn::<true> } else { $insn::<false> }
-                })*
+                $(
+                    Insn::$insn { $rn: Reg::Sp, .. } => $insn::<true>::run::<Any>,
+                    Insn::$insn { .. } => $insn::<false>::run::<Any>,
+                )*
                 _ => return None,
             })
         }
@@ -87,25 +112,33 @@ macro_rules! accesses {
 macro_rules! branches {
     ($handler:ident ($op:ident, $rest:ident, $regs:ident, $mmu:ident, $local:ident)
      $($insn:ident { $($fields:tt)* } => $body:block)*) => {
+        $(
+            pub(super) struct $insn;
+
+            impl Step for $insn {
+                fn fits(insn: &Insn) -> bool {
+                    matches!(insn, Insn::$insn { .. })
+                }
+
+                fn run<T: Then>(
+                    $op: &Op,
+                    _: &[Op],
+                    $regs: &mut Regs,
+                    _: &mut Mmu,
+                    $local: &mut Local,
+                ) -> Exit {
+                    let Insn::$insn { $($fields)* } = $op.insn else { wrong($op) };
+                    // Not every branch reads both.
+                    let _ = (&$regs, &$local);
+                    Exit { pc: $body, stopped: false }
+                }
+            }
+        )*
+
         /// The handler of an instruction of this table.
         fn $handler(insn: &Insn) -> Option<Handler> {
             Some(match insn {
-                $(Insn::$insn { .. } => {
-                    #[expect(non_snake_case, reason = "named after its instruction, for profiles")]
-                    fn $insn(
-                        $op: &Op,
-                        _: &[Op],
-                        $regs: &mut Regs,
-                        _: &mut Mmu,
-                        $local: &mut Local,
-                    ) -> Exit {
-                        let Insn::$insn { $($fields)* } = $op.insn else { wrong($op) };
-                        // Not every branch reads both.
-                        let _ = (&$regs, &$local);
-                        Exit { pc: $body, stopped: false }
-                    }
-                    $insn
-                })*
+                $(Insn::$insn { .. } => $insn::run::<Any>,)*
                 _ => return None,
             })
         }
@@ -116,28 +149,36 @@ macro_rules! branches {
 macro_rules! conditional_branches {
     ($handler:ident ($op:ident, $rest:ident, $regs:ident, $mmu:ident, $local:ident)
      $($insn:ident { $($fields:tt)* } => $body:block)*) => {
+        $(
+            pub(super) struct $insn;
+
+            impl Step for $insn {
+                fn fits(insn: &Insn) -> bool {
+                    matches!(insn, Insn::$insn { .. })
+                }
+
+                fn run<T: Then>(
+                    $op: &Op,
+                    $rest: &[Op],
+                    $regs: &mut Regs,
+                    $mmu: &mut Mmu,
+                    $local: &mut Local,
+                ) -> Exit {
+                    let Insn::$insn { $($fields)* } = $op.insn else { wrong($op) };
+                    let (holds, offset) = $body;
+                    if holds {
+                        taken(offset, $rest, $local)
+                    } else {
+                        T::go($rest, $regs, $mmu, $local)
+                    }
+                }
+            }
+        )*
+
         /// The handler of an instruction of this table.
         fn $handler(insn: &Insn) -> Option<Handler> {
             Some(match insn {
-                $(Insn::$insn { .. } => {
-                    #[expect(non_snake_case, reason = "named after its instruction, for profiles")]
-                    fn $insn(
-                        $op: &Op,
-                        $rest: &[Op],
-                        $regs: &mut Regs,
-                        $mmu: &mut Mmu,
-                        $local: &mut Local,
-                    ) -> Exit {
-                        let Insn::$insn { $($fields)* } = $op.insn else { wrong($op) };
-                        let (holds, offset) = $body;
-                        if holds {
-                            taken(offset, $rest, $local)
-                        } else {
-                            next($rest, $regs, $mmu, $local)
-                        }
-                    }
-                    $insn
-                })*
+                $(Insn::$insn { .. } => $insn::run::<Any>,)*
                 _ => return None,
             })
         }

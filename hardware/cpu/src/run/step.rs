@@ -10,11 +10,13 @@
 //! A handler is given its own instruction and the slice of those after it in the block; so where it is follows
 //! from the address after the block ([`Local::after`]) and the slice's length.
 
+use std::marker::PhantomData;
+
 use arch::{Fault, Reg, Regs, Trap};
 use mmu::Mmu;
 use ram::Word;
 
-use super::{branch, memory, other, plain};
+use super::{branch, memory, other, pairs, plain};
 use crate::exec::Local;
 use crate::flags::Nzcv;
 use crate::insn::Insn;
@@ -46,6 +48,13 @@ impl Op {
             .or_else(|| branch::handler(&insn))
             .unwrap_or_else(|| other::handler(&insn));
         Self { run, insn }
+    }
+
+    /// Takes the handler of the pair, if there is one, now that the instruction after this is known.
+    pub(crate) fn before(&mut self, second: &Insn) {
+        if let Some(run) = pairs::handler(&self.insn, second) {
+            self.run = run;
+        }
     }
 }
 
@@ -87,6 +96,43 @@ impl Local {
 #[inline(always)]
 pub(crate) fn low(regs: &Regs, reg: Reg) -> u32 {
     regs.get(reg) as u32
+}
+
+/// An instruction's type at compile time: its handler, over what comes next.
+pub(crate) trait Step {
+    /// Whether it is of this type.
+    fn fits(insn: &Insn) -> bool;
+    /// The handler. `T`: how to go on.
+    fn run<T: Then>(op: &Op, rest: &[Op], regs: &mut Regs, mmu: &mut Mmu, local: &mut Local) -> Exit;
+}
+
+/// How a handler goes on in its block.
+pub(crate) trait Then {
+    fn go(rest: &[Op], regs: &mut Regs, mmu: &mut Mmu, local: &mut Local) -> Exit;
+}
+
+/// By the next instruction's own handler.
+pub(crate) struct Any;
+
+impl Then for Any {
+    #[inline(always)]
+    fn go(rest: &[Op], regs: &mut Regs, mmu: &mut Mmu, local: &mut Local) -> Exit {
+        next(rest, regs, mmu, local)
+    }
+}
+
+/// By this instruction's handler, which the next one is known to be: no jump that must be predicted. A block
+/// that was cut to the budget may end before.
+pub(crate) struct To<S>(PhantomData<S>);
+
+impl<S: Step> Then for To<S> {
+    #[inline(always)]
+    fn go(rest: &[Op], regs: &mut Regs, mmu: &mut Mmu, local: &mut Local) -> Exit {
+        match rest {
+            [op, rest @ ..] => S::run::<Any>(op, rest, regs, mmu, local),
+            [] => next(rest, regs, mmu, local),
+        }
+    }
 }
 
 /// Goes on with the rest of the block.
