@@ -26,18 +26,6 @@ pub(crate) fn execute(insn: &Insn, regs: &mut Regs, mmu: &mut Mmu, pc: u64) -> R
             int_access(op, dst, src, address, regs, mmu)?;
             regs.set(rn, moved);
         }
-        Insn::IntReg {
-            op,
-            dst,
-            src,
-            rn,
-            rm,
-            extend,
-            by,
-        } => {
-            let address = base(regs, rn)?.wrapping_add(extended(regs.get(rm), extend) << by);
-            int_access(op, dst, src, address, regs, mmu)?;
-        }
         Insn::IntLiteral { op, rt, offset } => {
             let address = pc.wrapping_add(offset as u64);
             int_access(op, rt, Reg::Zr, address, regs, mmu)?;

@@ -4,8 +4,8 @@ use arch::{Reg, Regs};
 use mmu::Mmu;
 
 use super::step::{Any, Exit, Fast, Handler, Op, Path, Slow, Step, Then, low, stopped, wrong};
-use crate::exec::Local;
-use crate::insn::Insn;
+use crate::exec::{Local, alu};
+use crate::insn::{Insn, IntOp};
 
 accesses! { (op, rest, regs, mmu, local, rn)
     Ld8 { rt, rn, offset } => {
@@ -166,5 +166,24 @@ accesses! { (op, rest, regs, mmu, local, rn)
         let address = P::base(rn, regs, local)?.wrapping_add(offset as u64);
         P::store(address, regs.get(rt), mmu, local)?;
         regs.set(rn, address);
+    }
+    IntReg { op, dst, src, rn, rm, extend, by } => {
+        let index = alu::extended(regs.get(rm), extend) << (by & 7);
+        let address = P::base(rn, regs, local)?.wrapping_add(index);
+        match op {
+            IntOp::Ld8 => { regs.set(dst, P::load::<u8>(address, mmu, local)?.into()) }
+            IntOp::Ld16 => { regs.set(dst, P::load::<u16>(address, mmu, local)?.into()) }
+            IntOp::Ld32 => { regs.set(dst, P::load::<u32>(address, mmu, local)?.into()) }
+            IntOp::Ld64 => { regs.set(dst, P::load::<u64>(address, mmu, local)?) }
+            IntOp::LdS8W => { regs.set(dst, u64::from(P::load::<u8>(address, mmu, local)? as i8 as u32)) }
+            IntOp::LdS16W => { regs.set(dst, u64::from(P::load::<u16>(address, mmu, local)? as i16 as u32)) }
+            IntOp::LdS8X => { regs.set(dst, P::load::<u8>(address, mmu, local)? as i8 as u64) }
+            IntOp::LdS16X => { regs.set(dst, P::load::<u16>(address, mmu, local)? as i16 as u64) }
+            IntOp::LdS32X => { regs.set(dst, P::load::<u32>(address, mmu, local)? as i32 as u64) }
+            IntOp::St8 => P::store(address, regs.get(src) as u8, mmu, local)?,
+            IntOp::St16 => P::store(address, regs.get(src) as u16, mmu, local)?,
+            IntOp::St32 => P::store(address, regs.get(src) as u32, mmu, local)?,
+            IntOp::St64 => P::store(address, regs.get(src), mmu, local)?,
+        }
     }
 }
