@@ -14,23 +14,32 @@ use std::path::PathBuf;
 use process::{Kernel, proc_tree as proc};
 use procfs::sockets;
 use procfs::wire::{FrameDecoder, MAX_REQUEST, MAX_RESPONSE, Request, Response, VERSION, frame};
+use rustix::event::PollFlags;
 
-/// Connections at a time; more wait in the listener's queue.
-const MAX_CLIENTS: usize = 16;
-/// Bytes of answers that may wait for a client to read them.
-const MAX_BACKLOG: usize = 4 << 20;
+/// Connections at a time. The next one takes the place of the one that was quiet the longest, so that clients who never
+/// end cannot keep others out.
+const MAX_CLIENTS: usize = 64;
+/// With so many bytes of answers waiting for a client to read them, it gets no more.
+const MAX_BACKLOG: usize = 1 << 20;
+/// Answers to one client before the guest runs on. Tools ask and then wait, so they see no difference.
+const MAX_ANSWERS: usize = 8;
 
 /// The listening socket and its connections.
 #[derive(Debug)]
 pub struct Server {
     listener: UnixListener,
     path: PathBuf,
+    /// The one that was heard last stands last.
     clients: Vec<Client>,
 }
 
 #[derive(Debug)]
 struct Client {
     stream: UnixStream,
+    /// It was heard since the last look.
+    heard: bool,
+    /// There may be more to answer although nothing comes.
+    unfinished: bool,
     decoder: FrameDecoder,
     outgoing: Vec<u8>,
     sent: usize,
@@ -58,26 +67,42 @@ impl Server {
         })
     }
 
-    /// What to wait for when the machine has nothing else to do: readable, and writable where answers wait.
-    pub fn descriptors(&self) -> impl Iterator<Item = (BorrowedFd<'_>, bool)> {
+    /// What to wait for when the machine has nothing else to do.
+    pub fn descriptors(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
         let clients = self
             .clients
             .iter()
-            .map(|client| (client.stream.as_fd(), !client.outgoing.is_empty()));
-        std::iter::once((self.listener.as_fd(), false)).chain(clients)
+            .map(|client| (client.stream.as_fd(), client.awaited()));
+        std::iter::once((self.listener.as_fd(), PollFlags::IN)).chain(clients)
     }
 
     /// Takes new connections and answers what has been asked. Never waits.
     pub fn serve(&mut self, kernel: &Kernel) {
-        while self.clients.len() < MAX_CLIENTS {
-            let Ok((stream, _)) = self.listener.accept() else {
-                break;
-            };
-            if stream.set_nonblocking(true).is_ok() {
-                self.clients.push(Client::new(stream));
+        // One round of connections at most: a flood of them must not keep the guest from running.
+        for _ in 0..MAX_CLIENTS {
+            match self.listener.accept() {
+                Ok((stream, _)) => self.admit(stream),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                // Without a free descriptor (EMFILE) the queue stays as it is: an old client makes room.
+                Err(_) => {
+                    self.clients.drain(..self.clients.len().min(1));
+                    break;
+                }
             }
         }
         self.clients.retain_mut(|client| client.serve(kernel).is_ok());
+        self.clients.sort_by_key(|client| client.heard);
+        self.clients.iter_mut().for_each(|client| client.heard = false);
+    }
+
+    fn admit(&mut self, stream: UnixStream) {
+        if stream.set_nonblocking(true).is_err() {
+            return;
+        }
+        if self.clients.len() >= MAX_CLIENTS {
+            self.clients.remove(0);
+        }
+        self.clients.push(Client::new(stream));
     }
 }
 
@@ -92,6 +117,8 @@ impl Client {
     fn new(stream: UnixStream) -> Self {
         Self {
             stream,
+            heard: true,
+            unfinished: false,
             decoder: FrameDecoder::new(MAX_REQUEST),
             outgoing: Vec::new(),
             sent: 0,
@@ -99,29 +126,52 @@ impl Client {
         }
     }
 
+    /// What it takes for this client to be worth another look.
+    fn awaited(&self) -> PollFlags {
+        let mut events = PollFlags::empty();
+        events.set(PollFlags::IN, self.outgoing.len() < MAX_BACKLOG);
+        events.set(PollFlags::OUT, self.unfinished || !self.outgoing.is_empty());
+        events
+    }
+
     /// An error ends the connection.
     fn serve(&mut self, kernel: &Kernel) -> io::Result<()> {
         self.flush()?;
-        let mut buffer = [0; 4096];
-        while self.outgoing.len() < MAX_BACKLOG {
-            match self.stream.read(&mut buffer) {
-                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                Ok(length) => self.take(kernel, &buffer[..length])?,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        self.flush()
+        let asked = self.answer_some(kernel);
+        // Also one that has said its last is told what it asked for.
+        self.flush().and(asked)
     }
 
-    fn take(&mut self, kernel: &Kernel, bytes: &[u8]) -> io::Result<()> {
-        self.decoder.push(bytes);
-        while let Some(payload) = self.decoder.next_frame()? {
-            let response = self.answer(kernel, &Request::decode(&payload)?);
-            self.outgoing.extend(frame(&response.encode(), MAX_RESPONSE)?);
+    fn answer_some(&mut self, kernel: &Kernel) -> io::Result<()> {
+        self.unfinished = false;
+        let mut answers = 0;
+        while answers < MAX_ANSWERS && self.outgoing.len() < MAX_BACKLOG {
+            if let Some(payload) = self.decoder.next_frame()? {
+                let response = self.answer(kernel, &Request::decode(&payload)?);
+                self.outgoing.extend(frame(&response.encode(), MAX_RESPONSE)?);
+                answers += 1;
+            } else if !self.listen()? {
+                return Ok(());
+            }
         }
+        self.unfinished = true;
         Ok(())
+    }
+
+    /// Takes what has come; whether that is anything.
+    fn listen(&mut self) -> io::Result<bool> {
+        let mut buffer = [0; 4096];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
+            Ok(length) => {
+                self.decoder.push(&buffer[..length]);
+                self.heard = true;
+                Ok(true)
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     fn answer(&mut self, kernel: &Kernel, request: &Request) -> Response {

@@ -55,16 +55,11 @@ impl Machine {
             .map(|(_, host)| PollFd::from_borrowed_fd(host.fd.as_fd(), wanted(host.events.bits().into())))
             .collect();
         if let Some(server) = &self.server {
-            set.extend(server.descriptors().map(|(fd, sends)| {
-                PollFd::from_borrowed_fd(
-                    fd,
-                    if sends {
-                        PollFlags::IN | PollFlags::OUT
-                    } else {
-                        PollFlags::IN
-                    },
-                )
-            }));
+            set.extend(
+                server
+                    .descriptors()
+                    .map(|(fd, events)| PollFd::from_borrowed_fd(fd, events)),
+            );
         }
         let timeout = timeout.map(|left| Timespec {
             tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX),
