@@ -4,7 +4,7 @@
 //! first stack pointer, a file that was removed has ` (deleted)` after its path.
 
 use arch::{Bytes, PageNum, PageRange, VirtAddr};
-use mm::{Content, FileKey, Memory, PageInfo, Prot, Pss, Sharing, SpaceId, Vma, VmaUsage};
+use mm::{Content, FileKey, Memory, PageInfo, Prot, Pss, Sharing, SpaceId, Vma, VmaFlags, VmaUsage};
 use procfs::{
     Addr, Counts, Device, Kib, KnownVmFlags, MapsLine, PAGEMAP_ENTRY_BYTES, PagemapEntry, Perms, SmapsEntry,
     SmapsRollup, VmFlags,
@@ -124,7 +124,8 @@ fn vm_flags(vma: &Vma) -> KnownVmFlags {
     when(vma.max_prot.contains(Prot::WRITE), KnownVmFlags::MAY_WRITE);
     when(vma.max_prot.contains(Prot::EXEC), KnownVmFlags::MAY_EXEC);
     when(vma.grows_down, KnownVmFlags::GROWS_DOWN);
-    let accountable = vma.prot.contains(Prot::WRITE) && !shared && vma.special.is_none();
+    let reserved = !vma.flags.contains(VmaFlags::NO_RESERVE) && vma.special.is_none();
+    let accountable = vma.prot.contains(Prot::WRITE) && !shared && reserved;
     when(accountable, KnownVmFlags::ACCOUNT);
     flags
 }

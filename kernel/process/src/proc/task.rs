@@ -9,6 +9,8 @@ use procfs::{Addr, Ids, Kib, LimitValue, Limits, NsIds, Octal, PidStat, Set, Sta
 
 use super::facts::TaskFacts;
 
+/// The resource that `rss_limit` shows (getrlimit(2)).
+const RLIMIT_RSS: usize = 5;
 /// `USER_HZ`: the unit of times in `stat`.
 const TICK_NS: u64 = 10_000_000;
 
@@ -59,7 +61,7 @@ pub(super) fn stat(memory: &Memory, facts: &TaskFacts) -> PidStat {
         rss: usage
             .as_ref()
             .map_or(0, |usage| pages(resident(usage)).cast_signed()),
-        rss_limit: u64::MAX,
+        rss_limit: facts.limits[RLIMIT_RSS].0,
         start_code: Addr(layout.start_code),
         end_code: Addr(layout.end_code),
         start_stack: Addr(layout.start_stack),

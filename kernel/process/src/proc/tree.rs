@@ -99,6 +99,8 @@ fn resolve(kernel: &Kernel, caller: Option<i32>, path: &[u8]) -> Result<Node, Er
             }
             caller
         }
+        // As name_to_int(): digits only, and no zero before others.
+        _ if head.starts_with(['0', '+', '-']) => return Err(Errno::ENOENT),
         _ => head.parse().map_err(|_| Errno::ENOENT)?,
     };
     if kernel.find(Pid::new(pid.cast_unsigned())).is_none() {
@@ -128,7 +130,8 @@ fn resolve_in_task(pid: i32, rest: &str) -> Result<Node, Errno> {
             let thread = format!("task/{pid}");
             match rest.strip_prefix(&thread) {
                 Some("") => Ok(Node::Task(pid)),
-                Some(inner) => within(inner.trim_start_matches('/')).ok_or(Errno::ENOENT),
+                Some("/") => Ok(Node::Task(pid)),
+                Some(inner) => inner.strip_prefix('/').and_then(within).ok_or(Errno::ENOENT),
                 None => within(rest).ok_or(Errno::ENOENT),
             }
         }
@@ -200,9 +203,9 @@ pub fn list(kernel: &Kernel, caller: Option<i32>, path: &[u8]) -> Result<Vec<Vec
                 .tasks()
                 .map(|task| task.pid.to_string().into_bytes())
                 .collect();
-            all.extend(names(
-                &SYSTEM_FILES.map(|name| name.split('/').next().unwrap_or(name)),
-            ));
+            // Those in `sys` are found by who knows them; `sys` itself is no directory here.
+            let at_root = SYSTEM_FILES.into_iter().filter(|name| !name.contains('/'));
+            all.extend(at_root.map(|name| name.as_bytes().to_vec()));
             if caller.is_some() {
                 all.extend(names(&["self", "thread-self"]));
             }
