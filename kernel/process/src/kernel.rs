@@ -279,6 +279,15 @@ impl Kernel {
         std::mem::take(&mut self.notices)
     }
 
+    /// Notes what the person should know. A guest that makes more of it in one turn than anybody reads is cut short: its
+    /// notices are kept in the host's memory.
+    pub(crate) fn notify(&mut self, notice: Notice) {
+        const MOST_AT_ONCE: usize = 64;
+        if self.notices.len() < MOST_AT_ONCE {
+            self.notices.push(notice);
+        }
+    }
+
     /// A task that is known to exist: calls are made by tasks that live.
     pub(crate) fn task(&self, pid: Pid) -> &Task {
         self.tasks.get(&pid).expect("the task exists")

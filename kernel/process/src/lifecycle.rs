@@ -185,7 +185,7 @@ impl Kernel {
                 | ExecError::Elf(ElfError::Script { .. } | ElfError::Empty | ElfError::NotElf)
         );
         if !plain {
-            self.notices.push(Notice::Exec {
+            self.notify(Notice::Exec {
                 pid,
                 path: String::from_utf8_lossy(path).into_owned(),
                 reason: error.to_string(),

@@ -39,7 +39,7 @@ impl Kernel {
             ViolationKind::AccErr => (Signal::SEGV, code::SEGV_ACCERR),
             ViolationKind::BusAdrErr => (Signal::BUS, code::BUS_ADRERR),
             ViolationKind::BusIo(error) => {
-                self.notices.push(crate::Notice::ReadFailed {
+                self.notify(crate::Notice::ReadFailed {
                     pid,
                     address,
                     error: error.to_string(),
@@ -84,7 +84,7 @@ impl Kernel {
             _ => task.regs.pc,
         };
         if let Cause::NotImplemented(word) = cause {
-            self.notices.push(crate::Notice::Instruction {
+            self.notify(crate::Notice::Instruction {
                 pid,
                 pc: address,
                 word,

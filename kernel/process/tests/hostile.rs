@@ -32,6 +32,7 @@ const EPERM: u64 = -1i64 as u64;
 const E2BIG: u64 = -7i64 as u64;
 const EBADF: u64 = -9i64 as u64;
 const EAGAIN: u64 = -11i64 as u64;
+const EACCES: u64 = -13i64 as u64;
 const EINVAL: u64 = -22i64 as u64;
 const ENOSYS: u64 = -38i64 as u64;
 const RT_SIGACTION: u64 = 134;
@@ -612,4 +613,37 @@ fn a_handler_does_not_run_in_a_parent_that_waits_for_its_vfork_child() {
     assert_eq!(guest.kernel.next_task(), Some(parent));
     let regs = &guest.kernel.find(parent).unwrap().regs;
     assert_eq!((regs.pc, regs.x(0)), (0x40_0000, 10));
+}
+
+/// The machine's own memory is a file of the host's `/proc`: a link to it must not let a guest write there.
+#[test]
+fn a_link_into_the_hosts_proc_is_not_written_through() {
+    let mut guest = Guest::new(Granule::K16);
+    let folder = std::path::PathBuf::from(String::from_utf8(guest.working.clone()).unwrap());
+    let target = format!("/proc/{}/mem", std::process::id());
+    std::os::unix::fs::symlink(target, folder.join("d/e")).unwrap();
+    let path = path_of(&guest, "d/e");
+    for access in [1, 2] {
+        assert_eq!(
+            guest.call(OPENAT, [minus_hundred(), path, access, 0, 0, 0]),
+            Some(EACCES)
+        );
+    }
+}
+
+/// Refused programs are told of, but what is told in one turn has an end.
+#[test]
+fn notices_of_one_turn_have_an_end() {
+    let mut guest = Guest::new(Granule::K16);
+    for word in 0..1000 {
+        let at = guest.paths + 8192;
+        // SIG_IGN does not hold for a fault: the task dies, the next begins.
+        let pid = guest.kernel.next_task().unwrap();
+        guest.kernel.handle(pid, Trap::NotImplemented(word), guest.clock);
+        if guest.kernel.next_task().is_none() {
+            guest.begin();
+        }
+        guest.put(at, &[0]);
+    }
+    assert!(guest.kernel.take_notices().len() <= 64);
 }

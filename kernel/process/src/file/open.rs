@@ -18,6 +18,9 @@ use crate::kernel::Kernel;
 use crate::proc;
 use crate::task::Pid;
 
+/// `PROC_SUPER_MAGIC` (statfs(2)).
+const HOST_PROC: rustix::fs::FsWord = 0x9fa0;
+
 /// A file opened to be executed.
 #[derive(Debug)]
 pub(crate) struct Program {
@@ -77,6 +80,10 @@ impl Kernel {
         let fd = rustix::fs::openat(CWD, &*path.used, host_flags(flags), mode).map_err(errno)?;
         let fd = Rc::new(fd);
         let stat = convert_stat(&rustix::fs::fstat(&fd).map_err(errno)?);
+        // A link of the host may lead into its /proc, where the machine's own memory is a file to its user.
+        if flags.bits() & O_ACCMODE != 0 && rustix::fs::fstatfs(&fd).map_err(errno)?.f_type == HOST_PROC {
+            return Err(Errno::EACCES);
+        }
         self.describe(fd, &stat, normalize(&path.shown), flags, false)
     }
 

@@ -139,7 +139,7 @@ impl Kernel {
         let told_as = number.min(HANDLERS.len() as u64);
         if !misc::QUIETLY_ABSENT.contains(&(number as usize)) && self.told_calls.insert(told_as) {
             let program = String::from_utf8_lossy(&self.task(pid).comm).into_owned();
-            self.notices.push(Notice::UnknownCall { pid, program, number });
+            self.notify(Notice::UnknownCall { pid, program, number });
         }
         Err(Errno::ENOSYS.into())
     }
