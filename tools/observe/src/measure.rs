@@ -145,7 +145,8 @@ fn additive_part(region: &Region) -> Option<AdditivePart> {
     let counts = &region.counts;
     let private_huge = counts.private_hugetlb.unwrap_or_default().0;
     if region.kind == Kind::SharedMemory {
-        let kib = counts.pss?.0 + counts.swap_pss.unwrap_or_default().0 + private_huge;
+        let swapped = counts.swap_pss.unwrap_or_default().0;
+        let kib = counts.pss?.0.saturating_add(swapped).saturating_add(private_huge);
         return Some(AdditivePart {
             kib,
             is_estimated: false,

@@ -81,9 +81,9 @@ impl Region {
             private_hugetlb,
             ..
         } = self.counts;
-        Some(Kib(private_clean?.0
-            + private_dirty?.0
-            + private_hugetlb.unwrap_or_default().0))
+        let huge = private_hugetlb.unwrap_or_default().0;
+        let pages = private_clean?.0.saturating_add(private_dirty?.0);
+        Some(Kib(pages.saturating_add(huge)))
     }
 
     /// The same region with the next one appended, if they touch and differ in nothing but figures.
