@@ -188,7 +188,7 @@ fn twenty_readers_at_once_see_the_whole_report() {
         let output = reader.wait_with_output().expect("vmmap ends");
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{text}");
-        assert!(text.contains("VM page size:  16384 bytes"), "{text}");
+        assert!(text.contains("VM page size: 16384 bytes"), "{text}");
     }
     machine.answers();
 }

@@ -77,7 +77,7 @@ pub(crate) fn execute(insn: &Insn, regs: &mut Regs, nzcv: &mut Nzcv) {
             let value = unary(op, regs.get(rn));
             regs.set(rd, value);
         }
-        ref other => unreachable!("the hot loop does {other:?} itself"),
+        ref other => unreachable!("{other:?} has a handler of its own"),
     }
 }
 

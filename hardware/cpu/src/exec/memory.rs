@@ -1,4 +1,4 @@
-//! Loads and stores that the hot loop does not do itself: with writeback, with extended registers, of pairs,
+//! Loads and stores without a handler of their own: with writeback, with extended registers, of pairs,
 //! of literals, of small SIMD&FP registers; and cache maintenance.
 //!
 //! Where writeback and a loaded register are one register (constrained unpredictable), the base wins, as in
