@@ -36,7 +36,7 @@ pub(crate) type Handler = fn(&Op, &[Op], &mut Regs, &mut Mmu, &mut Local) -> Exi
 pub(crate) struct Exit {
     /// Where to go on.
     pub(crate) pc: u64,
-    /// Whether there is a trap, in [`Local::trap`] and [`Local::unexecuted`].
+    /// Whether there is a trap, in [`Local::trap`].
     pub(crate) stopped: bool,
 }
 
