@@ -68,13 +68,29 @@ fn stopped_child() -> Ended {
     child
 }
 
+/// The report between two equal readings of the kernel's sums. The child stands still, but Pss is also the business of
+/// every other process that maps its libraries, and those come and go.
+fn report_of_a_quiet_moment(pid: &str) -> (serde_json::Value, SmapsRollup) {
+    let root: &dyn Root = &DirRoot::host();
+    let rollup = || -> SmapsRollup { root.parse(&format!("{pid}/smaps_rollup")).unwrap() };
+    let start = Instant::now();
+    loop {
+        let before = rollup();
+        let report = serde_json::from_str(&vmmap(&["--json", pid])).unwrap();
+        if before == rollup() {
+            return (report, before);
+        }
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "the host is never quiet"
+        );
+    }
+}
+
 #[test]
 fn the_sum_of_regions_is_the_kernels_rollup() {
     let child = stopped_child();
-    let pid = child.0.id().to_string();
-    let json: serde_json::Value = serde_json::from_str(&vmmap(&["--json", &pid])).unwrap();
-    let root: &dyn Root = &DirRoot::host();
-    let rollup: SmapsRollup = root.parse(&format!("{pid}/smaps_rollup")).unwrap();
+    let (json, rollup) = report_of_a_quiet_moment(&child.0.id().to_string());
     let sum = |field: &str| {
         let regions = json["regions"].as_array().unwrap();
         regions.iter().map(|r| r[field].as_u64().unwrap()).sum::<u64>()
