@@ -72,11 +72,14 @@ fn stopped_child() -> Ended {
 /// every other process that maps its libraries, and those come and go.
 fn report_of_a_quiet_moment(pid: &str) -> (serde_json::Value, SmapsRollup) {
     let root: &dyn Root = &DirRoot::host();
-    let rollup = || -> SmapsRollup { root.parse(&format!("{pid}/smaps_rollup")).unwrap() };
+    let rollup = || -> SmapsRollup {
+        root.parse(&format!("{pid}/smaps_rollup"))
+            .expect("the child lives")
+    };
     let start = Instant::now();
     loop {
         let before = rollup();
-        let report = serde_json::from_str(&vmmap(&["--json", pid])).unwrap();
+        let report = serde_json::from_str(&vmmap(&["--json", pid])).expect("the report is JSON");
         if before == rollup() {
             return (report, before);
         }
