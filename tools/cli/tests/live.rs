@@ -1,5 +1,6 @@
 //! The programs on live processes of this host, checked against the kernel's own sums.
 
+use observe::Snapshot;
 use procfs::{DirRoot, Root, SmapsRollup};
 use rustix::process::{Pid, Signal, kill_process};
 use std::process::{Child, Command};
@@ -69,17 +70,25 @@ fn stopped_child() -> Ended {
 }
 
 /// The report between two equal readings of the kernel's sums. The child stands still, but Pss is also the business of
-/// every other process that maps its libraries, and those come and go.
+/// every other process that maps its libraries, and those come and go. So does `vmmap`, which is why the report is made here,
+/// by what `vmmap --json` calls.
 fn report_of_a_quiet_moment(pid: &str) -> (serde_json::Value, SmapsRollup) {
     let root: &dyn Root = &DirRoot::host();
+    let number = pid.parse().expect("a process id");
     let rollup = || -> SmapsRollup {
-        root.parse(&format!("{pid}/smaps_rollup"))
-            .expect("the child lives")
+        let path = format!("{pid}/smaps_rollup");
+        root.parse(&path).expect("the child lives")
+    };
+    let report = || {
+        let snapshot = Snapshot::take(root, number).expect("the child lives");
+        let mut text = Vec::new();
+        observe::json::write(&snapshot, &mut text).expect("memory takes it");
+        serde_json::from_slice(&text).expect("the report is JSON")
     };
     let start = Instant::now();
     loop {
         let before = rollup();
-        let report = serde_json::from_str(&vmmap(&["--json", pid])).expect("the report is JSON");
+        let report = report();
         if before == rollup() {
             return (report, before);
         }
