@@ -4,9 +4,10 @@
 //! protections, VmFlags and neighbours, and degrades: without VmFlags it still works, by position. What is only
 //! likely (thread stacks, malloc arenas: Linux does not name them) is marked as a guess.
 
+use crate::Region;
 use crate::elf::Layouts;
-use crate::region::Mapping;
 use procfs::Perms;
+use std::sync::Arc;
 
 /// The purpose of a region.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -141,11 +142,11 @@ const ARENA_BYTES: u64 = 64 << 20;
 const LARGEST_GUARD: u64 = 1 << 20;
 
 /// Verdicts for all mappings, in order. `layouts`: the ELF files whose segments are known exactly; for others the position decides.
-pub(crate) fn classify(mappings: &[Mapping], layouts: &Layouts) -> Vec<Verdict> {
-    let mut verdicts: Vec<Verdict> = Vec::with_capacity(mappings.len());
-    for index in 0..mappings.len() {
+pub(crate) fn classify(regions: &[Region], layouts: &Layouts) -> Vec<Verdict> {
+    let mut verdicts: Vec<Verdict> = Vec::with_capacity(regions.len());
+    for index in 0..regions.len() {
         let at = Place {
-            mappings,
+            regions,
             layouts,
             index,
         };
@@ -159,47 +160,45 @@ pub(crate) fn classify(mappings: &[Mapping], layouts: &Layouts) -> Vec<Verdict> 
 
 /// A mapping among its neighbours.
 struct Place<'a> {
-    mappings: &'a [Mapping],
+    regions: &'a [Region],
     layouts: &'a Layouts,
     index: usize,
 }
 
 impl<'a> Place<'a> {
-    fn this(&self) -> &'a Mapping {
-        &self.mappings[self.index]
+    fn this(&self) -> &'a Region {
+        &self.regions[self.index]
     }
 
     /// The mapping that ends where this one starts.
-    fn touching_before(&self) -> Option<&'a Mapping> {
-        let before = self.mappings.get(self.index.checked_sub(1)?)?;
-        (before.map.end == self.this().map.start).then_some(before)
+    fn touching_before(&self) -> Option<&'a Region> {
+        let before = self.regions.get(self.index.checked_sub(1)?)?;
+        (before.end == self.this().start).then_some(before)
     }
 
     /// The mapping that starts where this one ends.
-    fn touching_after(&self) -> Option<&'a Mapping> {
-        let after = self.mappings.get(self.index + 1)?;
-        (after.map.start == self.this().map.end).then_some(after)
+    fn touching_after(&self) -> Option<&'a Region> {
+        let after = self.regions.get(self.index + 1)?;
+        (after.start == self.this().end).then_some(after)
     }
 
     /// The neighbours that map the same file, this one included: one loaded image.
-    fn image(&self) -> &'a [Mapping] {
+    fn image(&self) -> &'a [Region] {
         let this = self.this();
-        let is_same = |m: &&Mapping| {
-            m.map.inode == this.map.inode && m.map.device == this.map.device && m.map.name == this.map.name
-        };
+        let is_same = |r: &&Region| Arc::ptr_eq(&r.object, &this.object);
         // Between the segments of one image there may be its own bss or a gap, never a different file: two are bridged.
         let reach = 4;
-        let first = (self.index.saturating_sub(reach)..self.index).find(|&i| is_same(&&self.mappings[i]));
-        let last = (self.index..self.mappings.len().min(self.index + reach + 1))
+        let first = (self.index.saturating_sub(reach)..self.index).find(|&i| is_same(&&self.regions[i]));
+        let last = (self.index..self.regions.len().min(self.index + reach + 1))
             .rev()
-            .find(|&i| is_same(&&self.mappings[i]));
-        &self.mappings[first.unwrap_or(self.index)..=last.unwrap_or(self.index)]
+            .find(|&i| is_same(&&self.regions[i]));
+        &self.regions[first.unwrap_or(self.index)..=last.unwrap_or(self.index)]
     }
 }
 
 /// What the kernel, or the program by prctl(PR_SET_VMA), names in brackets.
 fn named(at: &Place<'_>) -> Option<Verdict> {
-    let name = at.this().map.name.as_slice();
+    let name = at.this().object.name.as_slice();
     let starts = |prefix: &[u8]| name.starts_with(prefix);
     Some(match name {
         b"[heap]" => sure(Kind::Malloc),
@@ -226,17 +225,17 @@ fn named(at: &Place<'_>) -> Option<Verdict> {
 /// Mappings of files: ELF images, shared memory, devices, and the rest.
 fn file(at: &Place<'_>) -> Option<Verdict> {
     let this = at.this();
-    if !this.map.has_file() {
+    if !this.object.has_file() {
         return None;
     }
-    let name = this.map.name.as_slice();
+    let name = this.object.name.as_slice();
     let is_frames = this.flag(b"pf") == Some(true) || this.flag(b"io") == Some(true);
     let shared_memory: [&[u8]; 4] = [b"/memfd:", b"/SYSV", b"/dev/zero (deleted)", b"/dev/shm/"];
     Some(if is_shared_object(name, &shared_memory) {
         sure(Kind::SharedMemory)
     } else if is_frames || name.starts_with(b"/dev/") {
         sure(Kind::Device)
-    } else if this.map.perms.shared {
+    } else if this.perms.shared {
         sure(Kind::MappedFile)
     } else {
         sure(elf_segment(at).unwrap_or(Kind::MappedFile))
@@ -253,10 +252,10 @@ fn elf_segment(at: &Place<'_>) -> Option<Kind> {
     let this = at.this();
     let text = image
         .iter()
-        .find(|m| m.map.perms.exec && m.map.name == this.map.name)?;
+        .find(|m| m.perms.exec && Arc::ptr_eq(&m.object, &this.object))?;
     let Perms {
         read, write, exec, ..
-    } = this.map.perms;
+    } = this.perms;
     if read && let Some(kind) = exact_kind(at, image) {
         return Some(kind);
     }
@@ -264,16 +263,16 @@ fn elf_segment(at: &Place<'_>) -> Option<Kind> {
         (true, ..) => Kind::Text,
         (_, true, _) => Kind::Data,
         (_, _, false) => Kind::ElfGap,
-        _ if this.map.start < text.map.start => Kind::ElfHeaders,
+        _ if this.start < text.start => Kind::ElfHeaders,
         _ if is_relro(at) => Kind::Relro,
         _ => Kind::Rodata,
     })
 }
 
 /// By the file's program headers, if they are known and the image's first mapping is what they say.
-fn exact_kind(at: &Place<'_>, image: &[Mapping]) -> Option<Kind> {
-    let this = &at.this().map;
-    let first = &image.first()?.map;
+fn exact_kind(at: &Place<'_>, image: &[Region]) -> Option<Kind> {
+    let this = at.this();
+    let first = image.first()?;
     let layout = at.layouts.get(first)?;
     layout.kind(this.start, layout.bias(first)?, this.perms.write)
 }
@@ -285,9 +284,9 @@ fn is_relro(at: &Place<'_>) -> bool {
     match this.flag(b"ac") {
         Some(is_accounted) => is_accounted,
         None => at.touching_after().is_some_and(|next| {
-            next.map.perms.write
-                && next.map.inode == this.map.inode
-                && next.map.offset == this.map.offset.saturating_add(this.map.len())
+            next.perms.write
+                && Arc::ptr_eq(&next.object, &this.object)
+                && next.offset == this.offset.saturating_add(this.len())
         }),
     }
 }
@@ -297,17 +296,17 @@ fn anonymous(at: &Place<'_>, before: Option<Kind>) -> Verdict {
     let this = at.this();
     let Perms {
         write, exec, shared, ..
-    } = this.map.perms;
+    } = this.perms;
     if shared {
         return sure(Kind::SharedMemory);
     }
     let touches =
         |kinds: &[Kind]| at.touching_before().is_some() && before.is_some_and(|k| kinds.contains(&k));
     if this.is_prot_none() {
-        let is_arena_tail = touches(&[Kind::Malloc]) && this.map.end.0.is_multiple_of(ARENA_BYTES);
+        let is_arena_tail = touches(&[Kind::Malloc]) && this.end.0.is_multiple_of(ARENA_BYTES);
         return if is_arena_tail {
             guess(Kind::MallocReserved, "arena")
-        } else if this.map.len() <= LARGEST_GUARD && at.touching_after().is_some_and(is_thread_stack) {
+        } else if this.len() <= LARGEST_GUARD && at.touching_after().is_some_and(is_thread_stack) {
             guess(Kind::StackGuard, "thread")
         } else {
             sure(Kind::VmReserved)
@@ -322,11 +321,11 @@ fn anonymous(at: &Place<'_>, before: Option<Kind>) -> Verdict {
     if touches(&[Kind::StackGuard]) && is_thread_stack(this) {
         return guess(Kind::Stack, "thread");
     }
-    let is_arena = this.map.start.0.is_multiple_of(ARENA_BYTES)
+    let is_arena = this.start.0.is_multiple_of(ARENA_BYTES)
         && write
         && at
             .touching_after()
-            .is_none_or(|next| next.is_prot_none() && next.map.end.0.is_multiple_of(ARENA_BYTES))
+            .is_none_or(|next| next.is_prot_none() && next.end.0.is_multiple_of(ARENA_BYTES))
         && at.touching_after().is_some();
     if is_arena {
         guess(Kind::Malloc, "arena")
@@ -336,23 +335,23 @@ fn anonymous(at: &Place<'_>, before: Option<Kind>) -> Verdict {
 }
 
 /// A writable, unnamed, private mapping of a thread stack's size: at least PTHREAD_STACK_MIN (16 KiB).
-fn is_thread_stack(mapping: &Mapping) -> bool {
+fn is_thread_stack(mapping: &Region) -> bool {
     let Perms {
         read, write, exec, ..
-    } = mapping.map.perms;
+    } = mapping.perms;
     mapping.is_private_anonymous()
         && read
         && write
         && !exec
-        && mapping.map.name.is_empty()
-        && mapping.map.len() >= 16 << 10
+        && mapping.object.name.is_empty()
+        && mapping.len() >= 16 << 10
 }
 
 /// Whether this is the bss of the image before: by its program headers, or else because it touches a private mapping of a file.
 fn follows_image(at: &Place<'_>) -> bool {
     let Some(before) = at
         .touching_before()
-        .filter(|m| m.map.has_file() && !m.map.perms.shared)
+        .filter(|m| m.object.has_file() && !m.perms.shared)
     else {
         return false;
     };
@@ -362,11 +361,11 @@ fn follows_image(at: &Place<'_>) -> bool {
     }
     .image();
     let known = image.first().and_then(|first| {
-        let layout = at.layouts.get(&before.map)?;
-        Some((layout, layout.bias(&first.map)?))
+        let layout = at.layouts.get(before)?;
+        Some((layout, layout.bias(first)?))
     });
     match known {
-        Some((layout, bias)) => layout.kind(at.this().map.start, bias, true) == Some(Kind::Bss),
+        Some((layout, bias)) => layout.kind(at.this().start, bias, true) == Some(Kind::Bss),
         None => true,
     }
 }
@@ -374,15 +373,10 @@ fn follows_image(at: &Place<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use procfs::parse_maps;
+    use crate::region::testing::regions;
 
     fn kinds(maps: &str) -> Vec<(&'static str, bool)> {
-        let mappings: Vec<Mapping> = parse_maps(maps.as_bytes())
-            .unwrap()
-            .into_iter()
-            .map(|map| Mapping { map, entry: None })
-            .collect();
-        classify(&mappings, &Layouts::default())
+        classify(&regions(maps), &Layouts::default())
             .iter()
             .map(|v| (v.kind.name(), v.is_guess))
             .collect()

@@ -3,12 +3,11 @@
 //! Only where the file is surely the mapped one: on this host, and with the mapping's device and inode. Elsewhere
 //! (machines, saved folders, other mount namespaces) `classify` goes by position.
 
-use crate::Kind;
-use crate::region::Mapping;
+use crate::{Kind, Object, Region};
 use object::LittleEndian;
 use object::elf::{FileHeader64, PF_W, PF_X, PT_GNU_RELRO, PT_LOAD};
 use object::read::elf::{FileHeader, ProgramHeader};
-use procfs::{Addr, Device, MapsLine};
+use procfs::{Addr, Device};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
@@ -43,15 +42,12 @@ pub(crate) struct Layouts(HashMap<(Device, u64), Layout>);
 
 impl Layouts {
     /// Of every file that is mapped executable. A file that cannot be read, or is another one by now, has none.
-    pub(crate) fn of_host(mappings: &[Mapping], page_bytes: u64) -> Self {
+    pub(crate) fn of_host(regions: &[Region], page_bytes: u64) -> Self {
         let mut layouts = HashMap::new();
-        for map in mappings
-            .iter()
-            .map(|m| &m.map)
-            .filter(|map| map.perms.exec && map.has_file())
-        {
-            let key = (map.device, map.inode);
-            if let (false, Some(layout)) = (layouts.contains_key(&key), read(map, page_bytes)) {
+        for region in regions.iter().filter(|r| r.perms.exec && r.object.has_file()) {
+            let object = &region.object;
+            let key = (object.device, object.inode);
+            if let (false, Some(layout)) = (layouts.contains_key(&key), read(object, page_bytes)) {
                 layouts.insert(key, layout);
             }
         }
@@ -59,20 +55,20 @@ impl Layouts {
     }
 
     /// The layout of the file that the mapping maps.
-    pub(crate) fn get(&self, map: &MapsLine) -> Option<&Layout> {
-        self.0.get(&(map.device, map.inode))
+    pub(crate) fn get(&self, region: &Region) -> Option<&Layout> {
+        self.0.get(&(region.object.device, region.object.inode))
     }
 }
 
-fn read(map: &MapsLine, page_bytes: u64) -> Option<Layout> {
-    let path = map.path()?;
+fn read(object: &Object, page_bytes: u64) -> Option<Layout> {
+    let path = object.path()?;
     let file = File::open(std::ffi::OsStr::from_bytes(&path)).ok()?;
     let meta = file.metadata().ok()?;
     let device = Device {
         major: rustix::fs::major(meta.dev()),
         minor: rustix::fs::minor(meta.dev()),
     };
-    if !meta.is_file() || (device, meta.ino()) != (map.device, map.inode) {
+    if !meta.is_file() || (device, meta.ino()) != (object.device, object.inode) {
         return None;
     }
     let mut head = Vec::new();
@@ -122,7 +118,7 @@ impl Layout {
     }
 
     /// What to subtract from an address to get the file's own, if `first` maps the beginning of the first segment.
-    pub(crate) fn bias(&self, first: &MapsLine) -> Option<u64> {
+    pub(crate) fn bias(&self, first: &Region) -> Option<u64> {
         let load = self
             .loads
             .first()
@@ -159,6 +155,8 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::region::Objects;
+    use crate::region::testing::regions;
 
     fn layout() -> Layout {
         // As `readelf -lW` shows Debian 12's /usr/bin/cat: R, R E, R, RW with RELRO, and a bss beyond the file.
@@ -185,10 +183,7 @@ mod tests {
     #[test]
     fn segments_are_found_by_address() {
         let layout = layout();
-        let first = MapsLine {
-            start: Addr(0x5000_0000),
-            ..MapsLine::default()
-        };
+        let first = regions("50000000-50002000 r--p 00000000 fe:00 7 /usr/bin/cat\n").remove(0);
         let bias = layout.bias(&first).unwrap();
         let kind = |at: u64, is_writable| layout.kind(Addr(0x5000_0000 + at), bias, is_writable);
         assert_eq!(kind(0, false), Some(Kind::ElfHeaders));
@@ -199,7 +194,7 @@ mod tests {
         assert_eq!(kind(0xc000, true), Some(Kind::Bss));
         assert_eq!(kind(0xe000, true), None);
         assert_eq!(
-            layout.bias(&MapsLine {
+            layout.bias(&Region {
                 offset: 0x2000,
                 ..first
             }),
@@ -211,22 +206,20 @@ mod tests {
     #[test]
     fn headers_and_positions_agree_on_this_process() {
         let smaps = std::fs::read("/proc/self/smaps").unwrap();
-        let mappings: Vec<Mapping> = procfs::parse_smaps(&smaps)
+        let mut objects = Objects::default();
+        let regions: Vec<Region> = procfs::parse_smaps(&smaps)
             .unwrap()
-            .into_iter()
-            .map(|entry| Mapping {
-                map: entry.map.clone(),
-                entry: Some(entry),
-            })
+            .iter()
+            .map(|entry| Region::of_smaps(entry, objects.get(&entry.map)))
             .collect();
-        let layouts = Layouts::of_host(&mappings, rustix::param::page_size() as u64);
+        let layouts = Layouts::of_host(&regions, rustix::param::page_size() as u64);
         let own = std::fs::metadata("/proc/self/exe").unwrap().ino();
-        let Some(map) = mappings.iter().map(|m| &m.map).find(|m| m.inode == own) else {
+        let Some(region) = regions.iter().find(|r| r.object.inode == own) else {
             // Overlay file systems show other numbers in maps than stat(2) does: then there is nothing to compare.
             return;
         };
-        assert!(layouts.get(map).is_some());
-        let verdicts = |layouts: &Layouts| crate::classify::classify(&mappings, layouts);
+        assert!(layouts.get(region).is_some());
+        let verdicts = |layouts: &Layouts| crate::classify::classify(&regions, layouts);
         assert_eq!(verdicts(&layouts), verdicts(&Layouts::default()));
     }
 

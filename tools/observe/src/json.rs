@@ -5,9 +5,9 @@
 //! strings in hexadecimal (`"0x7f..."`), because JSON numbers lose the low bits of large integers. Fields may be
 //! added within version 1; meanings do not change.
 
-use crate::region::MaxPerms;
-use crate::{Region, Snapshot, TypeRow};
-use procfs::{Addr, Counts, Kib, Perms};
+use crate::printable;
+use crate::{Figure, MaxPerms, Region, Snapshot, TypeRow};
+use procfs::{Addr, Kib, Perms};
 use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 use std::io::{self, Write};
@@ -96,7 +96,7 @@ struct RegionOut<'a> {
     share_mode: Option<&'static str>,
     page_size: Option<u64>,
     offset: u64,
-    vm_flags: Vec<&'a str>,
+    vm_flags: Vec<String>,
     detail: &'a str,
 }
 
@@ -172,7 +172,7 @@ fn document(snapshot: &Snapshot) -> Document<'_> {
         regions: snapshot.regions.as_deref().map(Regions),
         types: totals
             .by_kind
-            .values()
+            .iter()
             .map(|(kind, row)| TypeOut {
                 kind: kind.name(),
                 is_reserved: kind.is_reserved(),
@@ -207,12 +207,7 @@ fn region_out(region: &Region) -> RegionOut<'_> {
         exec,
         shared,
     } = region.perms;
-    let Counts {
-        pss,
-        anonymous,
-        locked,
-        ..
-    } = region.counts;
+    let figure = |figure| bytes(region.figure(figure));
     let max = |MaxPerms { read, write, exec }| letters(read, write, exec);
     RegionOut {
         kind: region.kind.name(),
@@ -220,22 +215,26 @@ fn region_out(region: &Region) -> RegionOut<'_> {
         start: hex(region.start),
         end: hex(region.end),
         size: region.len(),
-        resident: bytes(region.resident),
-        dirty: bytes(region.dirty),
-        swap: bytes(region.swap),
-        volatile: bytes(region.volatile),
-        pss: bytes(pss),
-        uss: bytes(region.unique()),
-        anonymous: bytes(anonymous),
-        locked: bytes(locked),
+        resident: bytes(region.resident()),
+        dirty: bytes(region.dirty()),
+        swap: bytes(region.swap()),
+        volatile: bytes(region.volatile()),
+        pss: figure(Figure::Pss),
+        uss: figure(Figure::Unique),
+        anonymous: figure(Figure::Anonymous),
+        locked: figure(Figure::Locked),
         protection: letters(read, write, exec),
-        max_protection: region.max.map(max),
+        max_protection: region.max().map(max),
         shared,
         share_mode: region.share.map(crate::ShareMode::letters),
-        page_size: bytes(region.page_size),
+        page_size: bytes(region.page_size()),
         offset: region.offset,
-        vm_flags: region.flags.split_whitespace().collect(),
-        detail: &region.detail,
+        vm_flags: region
+            .flags
+            .iter()
+            .flat_map(|flags| flags.0.iter().map(|code| printable(code)))
+            .collect(),
+        detail: region.detail(),
     }
 }
 

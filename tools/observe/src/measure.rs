@@ -3,71 +3,88 @@
 //! `smaps`' own `*_Dirty` count dirty page cache too: a just-written file that is only read privately looks dirty. So
 //! DIRTY is built from what cannot be dropped: anonymous pages for private memory, everything for shared memory.
 
-use crate::region::Mapping;
-use crate::share::hugetlb;
+use crate::figures::{Figure, Figures};
 use crate::{Facts, Kind, Region};
-use procfs::{Counts, Kib};
+use procfs::Kib;
 
-/// The figures of one mapping.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Figures {
-    pub(crate) resident: Option<Kib>,
-    pub(crate) dirty: Option<Kib>,
-    pub(crate) swap: Option<Kib>,
-    pub(crate) volatile: Option<Kib>,
-}
-
-pub(crate) fn figures(mapping: &Mapping, kind: Kind) -> Figures {
-    let counts = mapping.counts();
-    let huge = hugetlb(mapping);
-    let volatile = volatile(mapping, &counts);
-    Figures {
-        resident: counts.rss.map(|rss| Kib(rss.0.saturating_add(huge.0))),
-        dirty: dirty(mapping, kind, &counts).map(|dirty| Kib(dirty.0.saturating_add(huge.0))),
-        swap: counts.swap,
-        volatile,
+/// Derive DIRTY and the rest from the kernel's counters, once the kind is known.
+pub(crate) fn derive(region: &mut Region) {
+    let huge = hugetlb(&region.figures);
+    let figures = &region.figures;
+    let resident = figures.get(Figure::Rss).map(|rss| plus(rss, huge));
+    let dirty = dirty(region).map(|dirty| plus(dirty, huge));
+    let volatile = volatile(region);
+    let unique = figures
+        .get(Figure::PrivateClean)
+        .zip(figures.get(Figure::PrivateDirty))
+        .map(|(clean, dirty)| {
+            plus(
+                clean,
+                dirty.0.saturating_add(figures.or_zero(Figure::PrivateHugetlb)),
+            )
+        });
+    for (figure, value) in [
+        (Figure::Resident, resident),
+        (Figure::Dirty, dirty),
+        (Figure::Volatile, volatile),
+        (Figure::Unique, unique),
+    ] {
+        region.figures.set(figure, value);
     }
 }
 
+fn plus(a: Kib, b: u64) -> Kib {
+    Kib(a.0.saturating_add(b))
+}
+
+/// Resident hugetlb memory in KiB, which `Rss` leaves out.
+pub(crate) fn hugetlb(figures: &Figures) -> u64 {
+    figures
+        .or_zero(Figure::SharedHugetlb)
+        .saturating_add(figures.or_zero(Figure::PrivateHugetlb))
+}
+
 /// What the kernel may take without writing it anywhere: `LazyFree`; or the clean part of anonymous memory if that is
-/// more (`LazyFree` lags) and it cannot be clean for being in swap.
-fn volatile(mapping: &Mapping, counts: &Counts) -> Option<Kib> {
-    let lazy = counts.lazy_free?;
-    let is_never_swapped = counts.swap == Some(Kib::ZERO);
-    if mapping.is_private_anonymous() && is_never_swapped {
-        return Some(lazy.max(clean_anonymous(counts)));
+/// more (`LazyFree` lags) and it cannot be clean for being in swap; all of a droppable mapping.
+fn volatile(region: &Region) -> Option<Kib> {
+    let figures = &region.figures;
+    let lazy = figures.get(Figure::LazyFree)?;
+    if region.flag(b"dp") == Some(true) {
+        return figures.get(Figure::Anonymous);
+    }
+    let is_never_swapped = figures.get(Figure::Swap) == Some(Kib::ZERO);
+    if region.is_private_anonymous() && is_never_swapped {
+        return Some(lazy.max(Kib(clean_anonymous(figures))));
     }
     Some(lazy)
 }
 
 /// Clean pages of a mapping that has only anonymous pages.
-fn clean_anonymous(counts: &Counts) -> Kib {
-    let clean = counts
-        .private_clean
-        .unwrap_or_default()
-        .0
-        .saturating_add(counts.shared_clean.unwrap_or_default().0);
-    Kib(clean.min(counts.anonymous.unwrap_or_default().0))
+fn clean_anonymous(figures: &Figures) -> u64 {
+    let clean = figures
+        .or_zero(Figure::PrivateClean)
+        .saturating_add(figures.or_zero(Figure::SharedClean));
+    clean.min(figures.or_zero(Figure::Anonymous))
 }
 
-fn dirty(mapping: &Mapping, kind: Kind, counts: &Counts) -> Option<Kib> {
-    if mapping.is_private_anonymous() {
-        let clean = clean_anonymous(counts).max(counts.lazy_free.unwrap_or_default());
-        return Some(Kib(counts.anonymous?.0.saturating_sub(clean.0)));
+fn dirty(region: &Region) -> Option<Kib> {
+    let figures = &region.figures;
+    let lazy = figures.or_zero(Figure::LazyFree);
+    let anonymous_but = |clean: u64| Some(Kib(figures.get(Figure::Anonymous)?.0.saturating_sub(clean)));
+    if region.flag(b"dp") == Some(true) {
+        return figures.get(Figure::Anonymous).map(|_| Kib::ZERO);
     }
-    if !mapping.map.perms.shared {
-        return Some(Kib(counts
-            .anonymous?
-            .0
-            .saturating_sub(counts.lazy_free.unwrap_or_default().0)));
+    if region.is_private_anonymous() {
+        return anonymous_but(clean_anonymous(figures).max(lazy));
     }
-    if kind == Kind::SharedMemory {
-        return counts.rss;
+    if !region.perms.shared {
+        return anonymous_but(lazy);
     }
-    Some(Kib(counts
-        .shared_dirty?
-        .0
-        .saturating_add(counts.private_dirty?.0)))
+    if region.kind == Kind::SharedMemory {
+        return figures.get(Figure::Rss);
+    }
+    let shared = figures.get(Figure::SharedDirty)?;
+    Some(plus(shared, figures.get(Figure::PrivateDirty)?.0))
 }
 
 /// What the process costs that cannot be dropped for free.
@@ -107,32 +124,20 @@ pub(crate) fn footprint(regions: &[Region], facts: &Facts) -> Option<Footprint> 
     })
 }
 
-fn huge(region: &Region) -> u64 {
-    let Counts {
-        shared_hugetlb,
-        private_hugetlb,
-        ..
-    } = region.counts;
-    shared_hugetlb
-        .unwrap_or_default()
-        .0
-        .saturating_add(private_hugetlb.unwrap_or_default().0)
-}
-
 fn full_part(region: &Region) -> Option<Kib> {
-    let counts = &region.counts;
+    let figures = &region.figures;
     let memory = if region.kind == Kind::SharedMemory {
-        counts.pss.or(counts.rss)?.0
+        figures.get(Figure::Pss).or(figures.get(Figure::Rss))?.0
     } else if region.perms.shared {
         0
     } else {
-        let kept = counts
-            .anonymous?
+        let kept = figures
+            .get(Figure::Anonymous)?
             .0
-            .saturating_sub(region.volatile.unwrap_or_default().0);
-        kept.saturating_add(counts.swap.unwrap_or_default().0)
+            .saturating_sub(figures.or_zero(Figure::Volatile));
+        kept.saturating_add(figures.or_zero(Figure::Swap))
     };
-    Some(Kib(memory.saturating_add(huge(region))))
+    Some(Kib(memory.saturating_add(hugetlb(figures))))
 }
 
 #[derive(Clone, Copy)]
@@ -142,36 +147,43 @@ struct AdditivePart {
 }
 
 fn additive_part(region: &Region) -> Option<AdditivePart> {
-    let counts = &region.counts;
-    let private_huge = counts.private_hugetlb.unwrap_or_default().0;
-    if region.kind == Kind::SharedMemory {
-        let swapped = counts.swap_pss.unwrap_or_default().0;
-        let kib = counts.pss?.0.saturating_add(swapped).saturating_add(private_huge);
-        return Some(AdditivePart {
+    let figures = &region.figures;
+    let private_huge = figures.or_zero(Figure::PrivateHugetlb);
+    let exact = |kib| {
+        Some(AdditivePart {
             kib,
             is_estimated: false,
-        });
+        })
+    };
+    if region.kind == Kind::SharedMemory {
+        let swapped = figures.or_zero(Figure::SwapPss);
+        let pss = figures.get(Figure::Pss)?.0;
+        return exact(pss.saturating_add(swapped).saturating_add(private_huge));
     }
     if region.perms.shared {
-        return Some(AdditivePart {
-            kib: private_huge,
-            is_estimated: false,
-        });
+        return exact(private_huge);
     }
-    let (pss, rss, anonymous) = (counts.pss?.0, counts.rss?.0, counts.anonymous?.0);
+    let known = |figure| Some(figures.get(figure)?.0);
+    let (pss, rss, anonymous) = (
+        known(Figure::Pss)?,
+        known(Figure::Rss)?,
+        known(Figure::Anonymous)?,
+    );
     let is_mixed = anonymous < rss && anonymous > 0;
     // Anonymous pages that nobody shares count in full; if some are shared, the mapping's Pss is split by proportion.
-    let is_estimated = is_mixed && counts.shared_dirty? > Kib::ZERO;
+    let is_estimated = is_mixed && known(Figure::SharedDirty)? > 0;
     let kib = match (anonymous, is_mixed, is_estimated) {
         (0, ..) => 0,
         (_, false, _) => pss,
         (_, true, false) => anonymous,
         (_, true, true) => (u128::from(pss) * u128::from(anonymous) / u128::from(rss.max(1))) as u64,
     };
-    let kept = kib.saturating_sub(region.volatile.unwrap_or_default().0);
-    let swap = counts.swap_pss.or(counts.swap).unwrap_or_default().0;
+    let kept = kib.saturating_sub(figures.or_zero(Figure::Volatile));
+    let swap = figures.get(Figure::SwapPss).or(figures.get(Figure::Swap));
     Some(AdditivePart {
-        kib: kept.saturating_add(swap).saturating_add(private_huge),
+        kib: kept
+            .saturating_add(swap.unwrap_or_default().0)
+            .saturating_add(private_huge),
         is_estimated,
     })
 }
@@ -179,20 +191,14 @@ fn additive_part(region: &Region) -> Option<AdditivePart> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use procfs::{SmapsEntry, parse_maps};
+    use crate::region::testing::region;
+    use procfs::Counts;
 
-    fn mapping(line: &str, set: impl FnOnce(&mut Counts)) -> Mapping {
-        let map = parse_maps(line.as_bytes()).unwrap().remove(0);
-        let mut counts = Counts::zero();
-        set(&mut counts);
-        Mapping {
-            entry: Some(SmapsEntry {
-                map: map.clone(),
-                counts,
-                ..SmapsEntry::default()
-            }),
-            map,
-        }
+    fn derived(line: &str, kind: Kind, set: impl FnOnce(&mut Counts)) -> Region {
+        let mut region = region(line, set, &[]);
+        region.kind = kind;
+        derive(&mut region);
+        region
     }
 
     const PRIVATE_FILE: &str = "1000-9000 r--p 00000000 fe:00 7 /bin/x\n";
@@ -202,35 +208,34 @@ mod tests {
     // Trap 1 (measured): a just-written file, mapped privately and only read, shows Private_Dirty 24 of 24 kB.
     #[test]
     fn dirty_page_cache_is_not_dirty_memory() {
-        let written = mapping(PRIVATE_FILE, |c| {
+        let written = derived(PRIVATE_FILE, Kind::Text, |c| {
             (c.rss, c.private_dirty) = (Some(Kib(24)), Some(Kib(24)))
         });
-        assert_eq!(figures(&written, Kind::Text).dirty, Some(Kib(0)));
-        let shared = mapping(SHARED_FILE, |c| {
+        assert_eq!(written.dirty(), Some(Kib(0)));
+        let shared = derived(SHARED_FILE, Kind::MappedFile, |c| {
             (c.rss, c.private_dirty) = (Some(Kib(24)), Some(Kib(24)))
         });
-        assert_eq!(figures(&shared, Kind::MappedFile).dirty, Some(Kib(24)));
+        assert_eq!(shared.dirty(), Some(Kib(24)));
     }
 
     // Trap 6 (measured): 12 kB given back by MADV_FREE showed LazyFree 0 but Private_Clean 12.
     #[test]
     fn freed_memory_is_volatile_even_before_the_kernel_says_so() {
-        let freed = mapping(ANON, |c| {
+        let freed = derived(ANON, Kind::VmAllocate, |c| {
             (c.rss, c.anonymous) = (Some(Kib(32)), Some(Kib(32)));
             (c.private_clean, c.private_dirty) = (Some(Kib(12)), Some(Kib(20)));
         });
-        let figures = figures(&freed, Kind::VmAllocate);
-        assert_eq!((figures.dirty, figures.volatile), (Some(Kib(20)), Some(Kib(12))));
+        assert_eq!((freed.dirty(), freed.volatile()), (Some(Kib(20)), Some(Kib(12))));
     }
 
     #[test]
     fn shared_memory_is_dirty_in_full_and_hugetlb_is_added() {
-        let shared = mapping("1000-9000 rw-s 00000000 00:01 7 /memfd:x (deleted)\n", |c| {
+        let memfd = "1000-9000 rw-s 00000000 00:01 7 /memfd:x (deleted)\n";
+        let shared = derived(memfd, Kind::SharedMemory, |c| {
             (c.rss, c.private_hugetlb) = (Some(Kib(8)), Some(Kib(2048)));
         });
-        let figures = figures(&shared, Kind::SharedMemory);
         assert_eq!(
-            (figures.resident, figures.dirty),
+            (shared.resident(), shared.dirty()),
             (Some(Kib(2056)), Some(Kib(2056)))
         );
     }

@@ -1,7 +1,9 @@
 //! Who else sees a region ([`ShareMode`]): the decision table of reference/live.md section 3, first match wins.
 
-use crate::region::Mapping;
-use procfs::{Device, Kib, MapsLine};
+use crate::Region;
+use crate::figures::Figure;
+use crate::measure::hugetlb;
+use procfs::{Device, Kib};
 use std::collections::HashMap;
 
 /// The SM column. The letters are Apple's, `DEV` is ours; the meanings are Linux's.
@@ -45,17 +47,17 @@ impl ShareMode {
 /// The share mode of a mapping; `None` if its counters were not read. `has_zero_pages` is asked only for private
 /// memory of which nothing is resident: does `pagemap` show pages nevertheless (shared zeros)?
 pub(crate) fn share_mode(
-    this: &Mapping,
+    this: &Region,
     aliases: &Aliases,
     has_zero_pages: impl FnOnce() -> bool,
 ) -> Option<ShareMode> {
-    let counts = this.counts();
-    let resident = counts.rss?.0.saturating_add(hugetlb(this).0);
+    let figures = &this.figures;
+    let resident = figures.get(Figure::Rss)?.0.saturating_add(hugetlb(figures));
     let is_anonymous = this.is_private_anonymous();
     let is_device = [b"pf", b"io", b"mm"]
         .iter()
         .any(|code| this.flag(code) == Some(true));
-    let nothing_there = resident == 0 && counts.swap.unwrap_or_default() == Kib::ZERO;
+    let nothing_there = resident == 0 && figures.or_zero(Figure::Swap) == 0;
     if is_device {
         return Some(ShareMode::Device);
     }
@@ -67,30 +69,17 @@ pub(crate) fn share_mode(
             ShareMode::Null
         });
     }
-    if this.map.perms.shared {
-        return Some(shared_mode(
-            aliases.count(&this.map),
-            resident,
-            counts.pss.unwrap_or_default().0,
-        ));
+    if this.perms.shared {
+        let own = aliases.count(this);
+        return Some(shared_mode(own, resident, figures.or_zero(Figure::Pss)));
     }
-    let others = counts.shared_clean.unwrap_or_default().0 | counts.shared_dirty.unwrap_or_default().0;
-    let is_merged = counts.ksm.is_some_and(|k| k > Kib::ZERO);
+    let others = figures.or_zero(Figure::SharedClean) | figures.or_zero(Figure::SharedDirty);
+    let is_merged = figures.get(Figure::Ksm).is_some_and(|k| k > Kib::ZERO);
     Some(if !is_anonymous || others > 0 || is_merged {
         ShareMode::Cow
     } else {
         ShareMode::Private
     })
-}
-
-/// Resident hugetlb memory, which `Rss` leaves out.
-pub(crate) fn hugetlb(mapping: &Mapping) -> Kib {
-    let counts = mapping.counts();
-    Kib(counts
-        .shared_hugetlb
-        .unwrap_or_default()
-        .0
-        .saturating_add(counts.private_hugetlb.unwrap_or_default().0))
 }
 
 /// Where each file is mapped MAP_SHARED by this process, to count its own mappings of a range in O(log n).
@@ -105,12 +94,14 @@ struct Ranges {
 }
 
 impl Aliases {
-    pub(crate) fn of(mappings: &[Mapping]) -> Self {
+    pub(crate) fn of(regions: &[Region]) -> Self {
         let mut files: HashMap<(Device, u64), Ranges> = HashMap::new();
-        for map in mappings.iter().map(|m| &m.map).filter(|map| map.perms.shared) {
-            let ranges = files.entry((map.device, map.inode)).or_default();
-            ranges.starts.push(map.offset);
-            ranges.ends.push(map.offset.saturating_add(map.len()));
+        for region in regions.iter().filter(|region| region.perms.shared) {
+            let ranges = files
+                .entry((region.object.device, region.object.inode))
+                .or_default();
+            ranges.starts.push(region.offset);
+            ranges.ends.push(region.offset.saturating_add(region.len()));
         }
         for ranges in files.values_mut() {
             ranges.starts.sort_unstable();
@@ -120,14 +111,14 @@ impl Aliases {
     }
 
     /// How many of the process's mappings overlap this one's range of the file, itself included.
-    fn count(&self, map: &MapsLine) -> u64 {
-        let Some(Ranges { starts, ends }) = self.0.get(&(map.device, map.inode)) else {
+    fn count(&self, this: &Region) -> u64 {
+        let Some(Ranges { starts, ends }) = self.0.get(&(this.object.device, this.object.inode)) else {
             return 1;
         };
-        let end = map.offset.saturating_add(map.len());
+        let end = this.offset.saturating_add(this.len());
         // Those that begin before its end, less those that end before its start.
         let begun = starts.partition_point(|&start| start < end);
-        let ended = ends.partition_point(|&other| other <= map.offset);
+        let ended = ends.partition_point(|&other| other <= this.offset);
         begun.saturating_sub(ended).max(1) as u64
     }
 }
@@ -146,29 +137,14 @@ fn shared_mode(own: u64, resident: u64, pss: u64) -> ShareMode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use procfs::{Counts, MapsLine, SmapsEntry, VmFlags, parse_maps};
-
-    fn mapping(line: &str, set: impl FnOnce(&mut Counts), flags: &[[u8; 2]]) -> Mapping {
-        let map: MapsLine = parse_maps(line.as_bytes()).unwrap().remove(0);
-        let mut counts = Counts::zero();
-        set(&mut counts);
-        let entry = SmapsEntry {
-            map: map.clone(),
-            counts,
-            vm_flags: Some(VmFlags(flags.to_vec())),
-            ..SmapsEntry::default()
-        };
-        Mapping {
-            map,
-            entry: Some(entry),
-        }
-    }
+    use crate::region::testing::{region, regions};
+    use procfs::Counts;
 
     const ANON: &str = "1000-5000 rw-p 00000000 00:00 0 \n";
     const SHARED: &str = "1000-5000 rw-s 00000000 00:01 7 /memfd:x (deleted)\n";
 
-    fn alone(mapping: Mapping, zeros: bool) -> &'static str {
-        share_mode(&mapping, &Aliases::default(), || zeros)
+    fn alone(region: Region, zeros: bool) -> &'static str {
+        share_mode(&region, &Aliases::default(), || zeros)
             .unwrap()
             .letters()
     }
@@ -176,25 +152,25 @@ mod tests {
     #[test]
     fn the_table_row_by_row() {
         let rss = |kib| move |c: &mut Counts| (c.rss, c.pss) = (Some(Kib(kib)), Some(Kib(kib)));
-        assert_eq!(alone(mapping(ANON, |_| {}, &[]), false), "NUL");
-        assert_eq!(alone(mapping(ANON, |_| {}, &[]), true), "ZER");
+        assert_eq!(alone(region(ANON, |_| {}, &[]), false), "NUL");
+        assert_eq!(alone(region(ANON, |_| {}, &[]), true), "ZER");
         assert_eq!(
-            alone(mapping("1000-5000 ---p 00000000 00:00 0 \n", |_| {}, &[]), true),
+            alone(region("1000-5000 ---p 00000000 00:00 0 \n", |_| {}, &[]), true),
             "NUL"
         );
-        assert_eq!(alone(mapping(ANON, |_| {}, &[*b"pf"]), false), "DEV");
-        assert_eq!(alone(mapping(ANON, rss(4), &[]), false), "PRV");
-        assert_eq!(alone(mapping(ANON, |c| c.swap = Some(Kib(4)), &[]), false), "PRV");
+        assert_eq!(alone(region(ANON, |_| {}, &[*b"pf"]), false), "DEV");
+        assert_eq!(alone(region(ANON, rss(4), &[]), false), "PRV");
+        assert_eq!(alone(region(ANON, |c| c.swap = Some(Kib(4)), &[]), false), "PRV");
         let forked = |c: &mut Counts| (c.rss, c.shared_dirty) = (Some(Kib(4)), Some(Kib(4)));
-        assert_eq!(alone(mapping(ANON, forked, &[]), false), "COW");
+        assert_eq!(alone(region(ANON, forked, &[]), false), "COW");
         assert_eq!(
             alone(
-                mapping("1000-5000 r-xp 00000000 fe:00 7 /bin/x\n", rss(4), &[]),
+                region("1000-5000 r-xp 00000000 fe:00 7 /bin/x\n", rss(4), &[]),
                 false
             ),
             "COW"
         );
-        assert_eq!(alone(mapping(SHARED, rss(4), &[]), false), "SHM");
+        assert_eq!(alone(region(SHARED, rss(4), &[]), false), "SHM");
     }
 
     // Measured (live.md): a memfd mapped twice by one process shows Rss 12, Pss 6 in each mapping.
@@ -203,23 +179,20 @@ mod tests {
         let two = |rss: u64, pss: u64| {
             let set = |c: &mut Counts| (c.rss, c.pss) = (Some(Kib(rss)), Some(Kib(pss)));
             let again = SHARED.replace("1000-5000", "9000-d000");
-            [mapping(SHARED, set, &[]), mapping(&again, set, &[])]
+            [region(SHARED, set, &[]), region(&again, set, &[])]
         };
-        let mode = |both: [Mapping; 2], i: usize| share_mode(&both[i], &Aliases::of(&both), || false);
+        let mode = |both: [Region; 2], i: usize| share_mode(&both[i], &Aliases::of(&both), || false);
         assert_eq!(mode(two(12, 6), 0), Some(ShareMode::Alias));
         assert_eq!(mode(two(12, 3), 1), Some(ShareMode::SharedAlias));
         // Two parts of one file do not overlap: each is seen once.
         let mut parts = two(12, 12);
-        parts[1].map.offset = 0x4000;
+        parts[1].offset = 0x4000;
         assert_eq!(mode(parts, 0), Some(ShareMode::Shared));
     }
 
     #[test]
     fn without_counters_it_is_unknown() {
-        let map = parse_maps(ANON.as_bytes()).unwrap().remove(0);
-        assert_eq!(
-            share_mode(&Mapping { map, entry: None }, &Aliases::default(), || true),
-            None
-        );
+        let unknown = &regions(ANON)[0];
+        assert_eq!(share_mode(unknown, &Aliases::default(), || true), None);
     }
 }

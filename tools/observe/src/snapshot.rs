@@ -3,13 +3,13 @@
 use crate::classify::{Verdict, classify};
 use crate::elf::Layouts;
 use crate::facts::{gather, is_still, page_bytes_of, recognise};
-use crate::measure::{figures, footprint};
+use crate::measure::{derive, footprint};
 use crate::page::ZeroPages;
-use crate::region::{Mapping, coalesce, printable};
+use crate::read::{read_maps, read_smaps};
 use crate::share::{Aliases, share_mode};
-use crate::{Facts, Footprint, MaxPerms, ObserveError, Peak, Region, Totals};
-use procfs::{Addr, MapsReader, Root, RootError, SmapsReader, Statm};
-use std::io::BufReader;
+use crate::{Facts, Footprint, Kind, Object, ObserveError, Peak, Region, Totals};
+use procfs::{Addr, Root, RootError, Statm};
+use std::sync::Arc;
 
 /// Something that could not be read, for the header.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,9 +35,6 @@ pub struct Snapshot {
     pub root: String,
 }
 
-/// The kernel fills 4 KiB for each read of `smaps` and throws away what does not fit: less is faster (live.md section 0).
-const READ_BYTES: usize = 3072;
-
 impl Snapshot {
     /// Read process `pid` through `root`.
     ///
@@ -50,7 +47,7 @@ impl Snapshot {
         let mut facts = gather(root, &stat, &mut gaps);
         let size = || root.parse::<Statm>(&format!("{pid}/statm")).ok().map(|s| s.size);
         let before = size();
-        let mappings = read_mappings(root, pid, &mut gaps);
+        let regions = read_regions(root, pid, &mut gaps);
         let after = size();
         if !is_still(root, &stat) {
             return Err(ObserveError::Vanished {
@@ -58,26 +55,19 @@ impl Snapshot {
                 name: facts.name,
             });
         }
-        let mappings = mappings?;
-        let kernel_page = mappings
-            .iter()
-            .flatten()
-            .find_map(|m| m.entry.as_ref()?.kernel_page_size);
-        facts.page_bytes = facts.page_bytes.or(page_bytes_of(kernel_page));
-        let page_bytes = facts.page_bytes;
+        let mut regions = regions?;
+        let page_size = regions.iter().flatten().find_map(Region::page_size);
+        facts.page_bytes = facts.page_bytes.or(page_bytes_of(page_size));
+        if let Some(regions) = &mut regions {
+            name_and_measure(root, pid, regions, facts.page_bytes);
+        }
         Ok(Self {
             facts,
-            regions: mappings.map(|m| regions(root, pid, &m, page_bytes)),
+            regions,
             gaps,
             changed_while_reading: before != after,
             root: root.describe(),
         })
-    }
-
-    /// The regions, adjacent ones that differ only in figures joined.
-    #[must_use]
-    pub fn coalesced(&self) -> Vec<Region> {
-        coalesce(self.regions.as_deref().unwrap_or_default())
     }
 
     /// The physical footprint; without regions there is only [`Facts::coarse_footprint`].
@@ -108,120 +98,61 @@ impl Snapshot {
         let regions = self.regions.as_deref()?;
         regions
             .iter()
-            .find(|r| r.detail == path && r.offset == 0)
+            .find(|r| r.detail() == path && r.offset == 0)
             .map(|r| r.start)
     }
 }
 
-/// The mappings with their counters; without, if only `maps` can be read; `None` if neither.
-fn read_mappings(
-    root: &dyn Root,
-    pid: i32,
-    gaps: &mut Vec<Gap>,
-) -> Result<Option<Vec<Mapping>>, ObserveError> {
-    match read_smaps(root, pid) {
-        Ok(mappings) => return Ok(Some(mappings)),
+/// The regions with their counters; without, if only `maps` can be read; `None` if neither.
+fn read_regions(root: &dyn Root, pid: i32, gaps: &mut Vec<Gap>) -> Result<Option<Vec<Region>>, ObserveError> {
+    let mut or_gap = |what, read: Result<Vec<Region>, RootError>| match read {
+        Ok(regions) => Ok(Some(regions)),
         Err(e) if e.is_denied() || e.is_gone() => {
-            gaps.push(Gap {
-                what: "what is resident, dirty, swapped and shared",
-                why: e.to_string(),
-            });
-        }
-        Err(e) => return Err(e.into()),
-    }
-    match read_maps(root, pid) {
-        Ok(mappings) => Ok(Some(mappings)),
-        Err(e) if e.is_denied() || e.is_gone() => {
-            gaps.push(Gap {
-                what: "the regions",
-                why: e.to_string(),
-            });
+            let why = e.to_string();
+            gaps.push(Gap { what, why });
             Ok(None)
         }
-        Err(e) => Err(e.into()),
+        Err(e) => Err(ObserveError::from(e)),
+    };
+    let counted = or_gap(
+        "what is resident, dirty, swapped and shared",
+        read_smaps(root, pid),
+    )?;
+    match counted {
+        Some(regions) => Ok(Some(regions)),
+        None => or_gap("the regions", read_maps(root, pid)),
     }
 }
 
-fn read_smaps(root: &dyn Root, pid: i32) -> Result<Vec<Mapping>, RootError> {
-    let path = format!("{pid}/smaps");
-    let reader = BufReader::with_capacity(READ_BYTES, root.open(&path)?);
-    SmapsReader::new(reader)
-        .map(|entry| {
-            entry.map(|entry| Mapping {
-                map: entry.map.clone(),
-                entry: Some(entry),
-            })
-        })
-        .collect::<Result<_, _>>()
-        .map_err(|e| RootError::new("read", &path, e))
-}
-
-fn read_maps(root: &dyn Root, pid: i32) -> Result<Vec<Mapping>, RootError> {
-    let path = format!("{pid}/maps");
-    MapsReader::new(BufReader::new(root.open(&path)?))
-        .map(|map| map.map(|map| Mapping { map, entry: None }))
-        .collect::<Result<_, _>>()
-        .map_err(|e| RootError::new("read", &path, e))
-}
-
-fn regions(root: &dyn Root, pid: i32, mappings: &[Mapping], page_bytes: Option<u64>) -> Vec<Region> {
+/// What each region is for, then who shares it, then what it costs: each step uses the one before.
+fn name_and_measure(root: &dyn Root, pid: i32, regions: &mut [Region], page_bytes: Option<u64>) {
     let layouts = match page_bytes {
-        Some(page_bytes) if root.is_this_host() => Layouts::of_host(mappings, page_bytes),
+        Some(page_bytes) if root.is_this_host() => Layouts::of_host(regions, page_bytes),
         _ => Layouts::default(),
     };
-    let verdicts = classify(mappings, &layouts);
-    let aliases = Aliases::of(mappings);
+    let verdicts = classify(regions, &layouts);
+    let aliases = Aliases::of(regions);
     let mut zero_pages = ZeroPages::new(root, pid, page_bytes);
-    let build = |(index, verdict): (usize, &Verdict)| {
-        let mapping = &mappings[index];
-        let has_zero_pages = || zero_pages.any_present(mapping.map.start, mapping.map.len());
-        let share = share_mode(mapping, &aliases, has_zero_pages);
-        region(mapping, verdict, share, image_name(mappings, index, verdict))
-    };
-    verdicts.iter().enumerate().map(build).collect()
-}
-
-/// A bss has no name of its own: its image's, the mapping before.
-fn image_name<'a>(mappings: &'a [Mapping], index: usize, verdict: &Verdict) -> &'a [u8] {
-    let own = mappings[index].map.name.as_slice();
-    match index.checked_sub(1) {
-        Some(before) if verdict.kind == crate::Kind::Bss && own.is_empty() => &mappings[before].map.name,
-        _ => own,
+    let mut image: Option<Arc<Object>> = None;
+    for (region, verdict) in regions.iter_mut().zip(verdicts) {
+        let (start, len) = (region.start, region.len());
+        region.share = share_mode(region, &aliases, || zero_pages.any_present(start, len));
+        apply(region, verdict);
+        // A bss has no name of its own: its image's, the mapping before.
+        if region.kind == Kind::Bss && region.object.name.is_empty() {
+            region.object = image.unwrap_or_default();
+        }
+        derive(region);
+        image = Some(Arc::clone(&region.object));
     }
 }
 
-fn region(mapping: &Mapping, verdict: &Verdict, share: Option<crate::ShareMode>, name: &[u8]) -> Region {
-    let map = &mapping.map;
-    let figures = figures(mapping, verdict.kind);
-    let name = printable(name);
-    let detail = match (verdict.note, verdict.is_guess) {
-        ("", _) => name,
-        (note, true) => format!("{note} ?"),
-        (note, false) => note.into(),
+fn apply(region: &mut Region, verdict: Verdict) {
+    region.kind = verdict.kind;
+    region.is_guess = verdict.is_guess;
+    region.note = match (verdict.note, verdict.is_guess) {
+        ("", _) => None,
+        (note, true) => Some(format!("{note} ?").into()),
+        (note, false) => Some(note.into()),
     };
-    let entry = mapping.entry.as_ref();
-    let flags = entry.and_then(|e| e.vm_flags.as_ref());
-    Region {
-        start: map.start,
-        end: map.end,
-        kind: verdict.kind,
-        is_guess: verdict.is_guess,
-        perms: map.perms,
-        max: flags.map(|f| MaxPerms {
-            read: f.has(b"mr"),
-            write: f.has(b"mw"),
-            exec: f.has(b"me"),
-        }),
-        share,
-        resident: figures.resident,
-        dirty: figures.dirty,
-        swap: figures.swap,
-        volatile: figures.volatile,
-        counts: mapping.counts(),
-        page_size: entry.and_then(|e| e.kernel_page_size),
-        offset: map.offset,
-        flags: flags.map(|f| printable(&f.0.join(&b' '))).unwrap_or_default(),
-        detail,
-        count: 1,
-    }
 }

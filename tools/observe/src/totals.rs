@@ -1,6 +1,6 @@
 //! Sums over regions: by kind, of all, and the two lines of Apple's summary ([`Totals`]).
 
-use crate::{Kind, Region};
+use crate::{Figure, Kind, Region};
 use procfs::{Kib, Perms};
 use std::collections::BTreeMap;
 
@@ -40,19 +40,19 @@ impl TypeRow {
         count: 0,
     };
 
-    fn add(&mut self, region: &Region) {
+    pub(crate) fn add(&mut self, region: &Region) {
         let plus = |sum: &mut Option<Kib>, part: Option<Kib>| {
             *sum = sum.zip(part).map(|(a, b)| Kib(a.0.saturating_add(b.0)));
         };
         self.virtual_bytes = self.virtual_bytes.saturating_add(region.len());
-        plus(&mut self.resident, region.resident);
-        plus(&mut self.dirty, region.dirty);
-        plus(&mut self.swap, region.swap);
-        plus(&mut self.volatile, region.volatile);
-        plus(&mut self.proportional, region.counts.pss);
-        plus(&mut self.unique, region.unique());
-        plus(&mut self.locked, region.counts.locked);
-        self.count += region.count;
+        plus(&mut self.resident, region.resident());
+        plus(&mut self.dirty, region.dirty());
+        plus(&mut self.swap, region.swap());
+        plus(&mut self.volatile, region.volatile());
+        plus(&mut self.proportional, region.figure(Figure::Pss));
+        plus(&mut self.unique, region.figure(Figure::Unique));
+        plus(&mut self.locked, region.figure(Figure::Locked));
+        self.count += region.count as usize;
     }
 }
 
@@ -81,8 +81,8 @@ pub struct WritableLine {
 /// All sums of a snapshot.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Totals {
-    /// A row for each kind that occurs, by name.
-    pub by_kind: BTreeMap<&'static str, (Kind, TypeRow)>,
+    /// A row for each kind that occurs.
+    pub by_kind: BTreeMap<Kind, TypeRow>,
     /// Everything.
     pub all: TypeRow,
     /// Everything but reserved address space.
@@ -97,16 +97,12 @@ impl Totals {
     /// Over these regions.
     #[must_use]
     pub fn of(regions: &[Region]) -> Self {
-        let mut by_kind = BTreeMap::new();
+        let mut by_kind: BTreeMap<Kind, TypeRow> = BTreeMap::new();
         let (mut all, mut without_reserved) = (TypeRow::EMPTY, TypeRow::EMPTY);
         let (mut libraries, mut writable) = (TypeRow::EMPTY, TypeRow::EMPTY);
         for region in regions {
             let Perms { write, .. } = region.perms;
-            by_kind
-                .entry(region.kind.name())
-                .or_insert((region.kind, TypeRow::EMPTY))
-                .1
-                .add(region);
+            by_kind.entry(region.kind).or_insert(TypeRow::EMPTY).add(region);
             all.add(region);
             if !region.kind.is_reserved() {
                 without_reserved.add(region);
@@ -142,9 +138,11 @@ impl Totals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::region::coalesce;
-    use procfs::{Addr, Counts};
+    use crate::Figures;
+    use crate::region::{joined, runs};
+    use procfs::{Addr, Counts, MapsLine};
     use proptest::prelude::*;
+    use std::sync::Arc;
 
     /// Regions one after the other, with holes here and there, of few kinds and protections so that many can be joined.
     fn regions() -> impl Strategy<Value = Vec<Region>> {
@@ -162,30 +160,29 @@ mod tests {
                 |(kind, hole, pages, write, resident, dirty): (usize, u64, u64, bool, u64, Option<u64>)| {
                     let start = at + hole * 0x4000;
                     at = start + pages * 0x4000;
-                    Region {
+                    let map = MapsLine {
                         start: Addr(start),
                         end: Addr(at),
-                        kind: [Kind::Text, Kind::VmAllocate, Kind::VmReserved][kind],
-                        is_guess: false,
                         perms: Perms {
                             read: true,
                             write,
-                            exec: false,
-                            shared: false,
+                            ..Perms::default()
                         },
-                        max: None,
-                        share: None,
-                        resident: Some(Kib(resident)),
-                        dirty: dirty.map(Kib),
-                        swap: Some(Kib(1)),
-                        volatile: Some(Kib::ZERO),
-                        counts: Counts::zero(),
-                        page_size: None,
-                        offset: 0,
-                        flags: String::new(),
-                        detail: String::new(),
-                        count: 1,
+                        ..MapsLine::default()
+                    };
+                    let mut region = Region::of_map(&map, Arc::default());
+                    region.kind = [Kind::Text, Kind::VmAllocate, Kind::VmReserved][kind];
+                    region.figures = Figures::from(&Counts::zero());
+                    for (figure, value) in [
+                        (Figure::Resident, Some(resident)),
+                        (Figure::Dirty, dirty),
+                        (Figure::Swap, Some(1)),
+                        (Figure::Volatile, Some(0)),
+                        (Figure::Unique, Some(0)),
+                    ] {
+                        region.figures.set(figure, value.map(Kib));
                     }
+                    region
                 };
             all.into_iter().map(build).collect()
         })
@@ -194,18 +191,19 @@ mod tests {
     proptest! {
         #[test]
         fn joining_regions_changes_no_sum(regions in regions()) {
-            prop_assert_eq!(Totals::of(&coalesce(&regions)), Totals::of(&regions));
+            let joined: Vec<Region> = runs(&regions).filter_map(|run| Some(joined(run)?.into_owned())).collect();
+            prop_assert_eq!(Totals::of(&joined), Totals::of(&regions));
         }
 
         #[test]
         fn rows_sum_to_the_total_and_unknown_stays_unknown(regions in regions()) {
             let totals = Totals::of(&regions);
-            let rows: Vec<TypeRow> = totals.by_kind.values().map(|(_, row)| *row).collect();
+            let rows: Vec<TypeRow> = totals.by_kind.values().copied().collect();
             prop_assert_eq!(rows.iter().map(|r| r.virtual_bytes).sum::<u64>(), totals.all.virtual_bytes);
             prop_assert_eq!(rows.iter().map(|r| r.count).sum::<usize>(), regions.len());
             let resident = rows.iter().map(|r| r.resident.unwrap().0).sum();
             prop_assert_eq!(totals.all.resident, Some(Kib(resident)));
-            prop_assert_eq!(totals.all.dirty.is_none(), regions.iter().any(|r| r.dirty.is_none()));
+            prop_assert_eq!(totals.all.dirty.is_none(), regions.iter().any(|r| r.dirty().is_none()));
         }
     }
 }

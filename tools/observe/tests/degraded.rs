@@ -43,7 +43,7 @@ impl Root for Faulty {
     fn describe(&self) -> String {
         "faulty".into()
     }
-    fn open(&self, path: &str) -> Result<Box<dyn Read + '_>, RootError> {
+    fn open(&self, path: &str) -> Result<Box<dyn Read + Send + '_>, RootError> {
         self.check(path)?;
         self.inner.open(path)
     }
@@ -90,7 +90,7 @@ fn with_maps_alone_sizes_are_unknown_and_not_zero() {
     assert!(
         regions
             .iter()
-            .all(|r| r.resident.is_none() && r.dirty.is_none() && r.share.is_none() && r.max.is_none())
+            .all(|r| r.resident().is_none() && r.dirty().is_none() && r.share.is_none() && r.max().is_none())
     );
     assert_eq!(
         (snapshot.totals().all.resident, snapshot.footprint()),

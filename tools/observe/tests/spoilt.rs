@@ -107,7 +107,7 @@ impl Root for Spoilt {
     fn describe(&self) -> String {
         "spoilt".into()
     }
-    fn open(&self, path: &str) -> Result<Box<dyn Read + '_>, RootError> {
+    fn open(&self, path: &str) -> Result<Box<dyn Read + Send + '_>, RootError> {
         Ok(Box::new(Cursor::new(self.bytes(path)?)))
     }
     fn read_at(&self, path: &str, offset: u64, buf: &mut [u8]) -> Result<usize, RootError> {

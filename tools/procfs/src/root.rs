@@ -19,7 +19,7 @@ pub trait Root {
     ///
     /// # Errors
     /// [`RootError`] with the path and the system's error.
-    fn open(&self, path: &str) -> Result<Box<dyn Read + '_>, RootError>;
+    fn open(&self, path: &str) -> Result<Box<dyn Read + Send + '_>, RootError>;
 
     /// Read at `offset` bytes into `buf`; the count is less than `buf.len()` only at the end of the file.
     ///
@@ -178,7 +178,7 @@ impl Root for DirRoot {
         self.folder.display().to_string()
     }
 
-    fn open(&self, path: &str) -> Result<Box<dyn Read + '_>, RootError> {
+    fn open(&self, path: &str) -> Result<Box<dyn Read + Send + '_>, RootError> {
         Ok(Box::new(self.open_file(path)?))
     }
 

@@ -2,9 +2,9 @@
 
 use crate::wire::{self, Request, Response};
 use crate::{Root, RootError};
-use std::cell::RefCell;
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long a machine may take to answer before it counts as stuck.
@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A connection to a running machine.
 #[derive(Debug)]
 pub struct SocketRoot {
-    stream: RefCell<UnixStream>,
+    stream: Mutex<UnixStream>,
     host_pid: u32,
 }
 
@@ -27,7 +27,7 @@ impl SocketRoot {
         stream.set_read_timeout(Some(PATIENCE)).map_err(error)?;
         stream.set_write_timeout(Some(PATIENCE)).map_err(error)?;
         let mut root = Self {
-            stream: RefCell::new(stream),
+            stream: Mutex::new(stream),
             host_pid: 0,
         };
         match root
@@ -59,7 +59,7 @@ impl SocketRoot {
     }
 
     fn ask(&self, request: &Request) -> io::Result<Response> {
-        let mut stream = self.stream.borrow_mut();
+        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
         wire::send(&mut *stream, &request.encode(), wire::MAX_REQUEST)?;
         let frame = wire::receive(&mut *stream, wire::MAX_RESPONSE)?
             .ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "the machine ended"))?;
@@ -113,7 +113,7 @@ impl Root for SocketRoot {
         true
     }
 
-    fn open(&self, path: &str) -> Result<Box<dyn Read + '_>, RootError> {
+    fn open(&self, path: &str) -> Result<Box<dyn Read + Send + '_>, RootError> {
         let mut file = SocketFile {
             root: self,
             path: path.into(),

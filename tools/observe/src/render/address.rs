@@ -97,9 +97,9 @@ fn place(addr: Addr, regions: &[Region], next: usize) -> String {
 
 fn describe(region: &Region) -> String {
     let name = region.kind.name();
-    if region.detail.is_empty() {
+    if region.detail().is_empty() {
         name.into()
     } else {
-        format!("{name} ({})", region.detail)
+        format!("{name} ({})", region.detail())
     }
 }

@@ -43,6 +43,18 @@ impl Palette {
         }
     }
 
+    /// What `write` appends to `out`, in this style; without colours nothing but the text is written.
+    pub(crate) fn put(self, out: &mut String, style: Style, write: impl FnOnce(&mut String)) {
+        let is_plain = !self.is_colour || style.is_plain();
+        if !is_plain {
+            out.push_str(&style.render().to_string());
+        }
+        write(out);
+        if !is_plain {
+            out.push_str(&style.render_reset().to_string());
+        }
+    }
+
     /// Headings.
     pub(crate) fn title<T: fmt::Display>(self, text: T) -> Painted<T> {
         self.paint(Style::new().bold(), text)
@@ -60,17 +72,26 @@ impl Palette {
 
     /// Memory that costs: dirty or in swap. Nothing is quiet.
     pub(crate) fn cost<T: fmt::Display>(self, text: T, is_zero: bool) -> Painted<T> {
-        let style = if is_zero {
+        self.paint(Self::cost_style(is_zero), text)
+    }
+
+    /// The style of [`Palette::cost`].
+    pub(crate) fn cost_style(is_zero: bool) -> Style {
+        if is_zero {
             Style::new().dimmed()
         } else {
             AnsiColor::Yellow.on_default()
-        };
-        self.paint(style, text)
+        }
     }
 
-    /// A region type: program green, writable data blue, allocator magenta, stacks cyan, reserves quiet.
+    /// A region type.
     pub(crate) fn kind<T: fmt::Display>(self, kind: Kind, text: T) -> Painted<T> {
-        let style = match kind {
+        self.paint(Self::kind_style(kind), text)
+    }
+
+    /// The style of [`Palette::kind`]: program green, writable data blue, allocator magenta, stacks cyan, reserves quiet.
+    pub(crate) fn kind_style(kind: Kind) -> Style {
+        match kind {
             _ if kind.is_reserved() => Style::new().dimmed(),
             Kind::Text | Kind::Rodata | Kind::ElfHeaders => AnsiColor::Green.on_default(),
             Kind::Data | Kind::Bss | Kind::Relro => AnsiColor::Blue.on_default(),
@@ -78,20 +99,15 @@ impl Palette {
             Kind::Stack => AnsiColor::Cyan.on_default(),
             Kind::Jit => AnsiColor::Red.on_default(),
             _ => Style::new(),
-        };
-        self.paint(style, text)
+        }
     }
 
     /// A protection: writable and executable at once is red.
-    pub(crate) fn protection<T: fmt::Display>(self, region: &Region, text: T) -> Painted<T> {
-        let is_bad = region.perms.write && region.perms.exec;
-        self.paint(
-            if is_bad {
-                AnsiColor::Red.on_default().bold()
-            } else {
-                Style::new()
-            },
-            text,
-        )
+    pub(crate) fn protection_style(region: &Region) -> Style {
+        if region.perms.write && region.perms.exec {
+            AnsiColor::Red.on_default().bold()
+        } else {
+            Style::new()
+        }
     }
 }

@@ -1,10 +1,12 @@
 //! The list of regions, and the legend.
 
 use super::palette::Palette;
-use super::size::{Unit, size};
+use super::size::{Unit, put_left, put_right, put_size, size};
 use super::{Listing, Options, unit};
-use crate::{Kind, Region, ShareMode, Snapshot};
+use crate::region::{joined, runs};
+use crate::{Figure, Kind, MaxPerms, Region, ShareMode, Snapshot, printable};
 use procfs::{Kib, Perms};
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 const LEGEND: &str = "\
@@ -18,48 +20,81 @@ DIRTY=what cannot be dropped: anonymous pages, and shared memory in full
 ?=not known; in the detail: a guess from the layout";
 
 pub(super) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
-    if snapshot.regions.is_none() || options.listing == Listing::SummaryOnly {
+    let Some(regions) = snapshot.regions.as_deref() else {
         return Ok(());
+    };
+    let mut list = List {
+        runs: listed(regions, options),
+        snapshot,
+        options,
+        text: String::new(),
+    };
+    match options.listing {
+        Listing::SummaryOnly => return Ok(()),
+        Listing::Split => {
+            list.section("Non-writable regions", |r| !r.perms.write, out)?;
+            list.section("Writable regions", |r| r.perms.write, out)?;
+        }
+        Listing::Interleaved => list.section("Regions", |_| true, out)?,
+        Listing::Stacks => list.section(
+            "Stacks",
+            |r| matches!(r.kind, Kind::Stack | Kind::StackGuard),
+            out,
+        )?,
     }
-    let mut regions = if options.coalesce {
-        snapshot.coalesced()
+    writeln!(out, "\n{}\n{LEGEND}", options.palette.title("==== Legend"))
+}
+
+/// What makes one line each: runs of regions, in the order of the list.
+fn listed<'a>(regions: &'a [Region], options: &Options) -> Vec<&'a [Region]> {
+    let mut listed: Vec<&[Region]> = if options.coalesce {
+        runs(regions).collect()
     } else {
-        snapshot.regions.clone().unwrap_or_default()
+        regions.chunks(1).collect()
     };
     if options.sort_by_size {
-        let cost = |r: &Region| {
-            r.dirty
-                .unwrap_or_default()
-                .0
-                .saturating_add(r.swap.unwrap_or_default().0)
-        };
-        regions.sort_by_key(|r| (std::cmp::Reverse(cost(r)), r.start));
+        let cost = |run: &&[Region]| run.iter().map(Region::cost).fold(0, u64::saturating_add);
+        listed.sort_by_cached_key(|run| std::cmp::Reverse(cost(run)));
     }
-    let pid = snapshot.facts.pid;
-    let mut section = |title: String, keep: &dyn Fn(&Region) -> bool| -> io::Result<()> {
+    listed
+}
+
+/// The list being written.
+struct List<'a> {
+    runs: Vec<&'a [Region]>,
+    snapshot: &'a Snapshot,
+    options: &'a Options,
+    /// Lines that are not yet written.
+    text: String,
+}
+
+/// Lines are handed on in pieces of about this size.
+const PIECE_BYTES: usize = 1 << 16;
+
+impl List<'_> {
+    fn section(&mut self, title: &str, keep: fn(&Region) -> bool, out: &mut dyn Write) -> io::Result<()> {
+        let (pid, paint) = (self.snapshot.facts.pid, self.options.palette);
         writeln!(
             out,
             "\n{}",
-            options.palette.title(format!("==== {title} for process {pid}"))
+            paint.title(format!("==== {title} for process {pid}"))
         )?;
-        writeln!(out, "{}", options.palette.title(caption(snapshot, options)))?;
-        for region in regions.iter().filter(|r| keep(r)) {
-            writeln!(out, "{}", line(region, snapshot, options))?;
+        writeln!(out, "{}", paint.title(caption(self.snapshot, self.options)))?;
+        // All of a run are alike in what `keep` asks.
+        for run in self.runs.iter().filter(|run| run.first().is_some_and(keep)) {
+            if let Some(region) = joined(run) {
+                put_line(&mut self.text, &region, self.snapshot, self.options);
+                self.text.push('\n');
+            }
+            if self.text.len() > PIECE_BYTES {
+                out.write_all(self.text.as_bytes())?;
+                self.text.clear();
+            }
         }
+        out.write_all(self.text.as_bytes())?;
+        self.text.clear();
         Ok(())
-    };
-    match options.listing {
-        Listing::Split => {
-            section("Non-writable regions".into(), &|r| !r.perms.write)?;
-            section("Writable regions".into(), &|r| r.perms.write)?;
-        }
-        Listing::Interleaved => section("Regions".into(), &|_| true)?,
-        Listing::Stacks => section("Stacks".into(), &|r| {
-            matches!(r.kind, Kind::Stack | Kind::StackGuard)
-        })?,
-        Listing::SummaryOnly => {}
     }
-    writeln!(out, "\n{}\n{LEGEND}", options.palette.title("==== Legend"))
 }
 
 /// Columns before the detail. The names of kinds fit in 22, addresses of 47 bits in 12.
@@ -90,94 +125,145 @@ pub(super) fn caption(snapshot: &Snapshot, options: &Options) -> String {
     )
 }
 
-/// One region.
+/// One region, without a newline.
 pub(super) fn line(region: &Region, snapshot: &Snapshot, options: &Options) -> String {
-    let paint = options.palette;
-    let unit = unit(snapshot, options);
-    let addresses = format!("{:>12x}-{:<12x}", region.start.0, region.end.0);
+    let mut text = String::new();
+    put_line(&mut text, region, snapshot, options);
+    text
+}
+
+/// Append one region. By hand, not by `format!`: a report may have 60,000 of these lines.
+fn put_line(out: &mut String, region: &Region, snapshot: &Snapshot, options: &Options) {
+    let (paint, unit) = (options.palette, unit(snapshot, options));
+    let line_start = out.len();
+    let addresses = Addresses::of(region);
     // Addresses of 64 bits (vsyscall) take their room from the type's column, so that the sizes stay in theirs.
-    let kind_width = (TYPE_AND_ADDRESSES - 1).saturating_sub(addresses.len());
-    let kind = paint.kind(region.kind, format!("{:<kind_width$}", region.kind.name()));
-    let virtual_size = format!("{:>6}", size(Some(Kib::from_bytes(region.len())), unit));
-    let resident = format!("{:>6}", size(region.resident, unit));
-    let protection = paint.protection(region, format!("{}/{}", letters(region.perms), max(region)));
-    let share = region.share.map_or("???", ShareMode::letters);
-    let purge = if region.volatile.is_some_and(|v| v > Kib::ZERO) {
-        "PURGE=V"
-    } else {
-        ""
-    };
-    let costs = [region.dirty, region.swap].map(|c| cost(paint, c, unit));
-    let [dirty, swap] = costs;
-    let detail = detail(region, options);
-    let text = format!(
-        "{kind} {addresses} [{virtual_size} {resident} {dirty} {swap}] {protection} SM={share} {purge:<7}  {detail}"
-    );
-    text.trim_end().to_owned()
+    let kind_width = (TYPE_AND_ADDRESSES - 1).saturating_sub(addresses.width());
+    paint.put(out, Palette::kind_style(region.kind), |out| {
+        put_left(out, region.kind.name(), kind_width);
+    });
+    out.push(' ');
+    addresses.put(out);
+    out.push_str(" [");
+    put_size(out, Some(Kib::from_bytes(region.len())), unit, 6);
+    out.push(' ');
+    put_size(out, region.resident(), unit, 6);
+    for cost in [region.dirty(), region.swap()] {
+        out.push(' ');
+        let style = Palette::cost_style(cost == Some(Kib::ZERO));
+        paint.put(out, style, |out| put_size(out, cost, unit, 6));
+    }
+    out.push_str("] ");
+    paint.put(out, Palette::protection_style(region), |out| {
+        out.push_str(letters(region.perms));
+        out.push('/');
+        out.push_str(max(region));
+    });
+    out.push_str(" SM=");
+    out.push_str(region.share.map_or("???", ShareMode::letters));
+    let is_volatile = region.volatile().is_some_and(|v| v > Kib::ZERO);
+    out.push_str(if is_volatile { " PURGE=V  " } else { "          " });
+    put_detail(out, region, options);
+    out.truncate(line_start + out[line_start..].trim_end().len());
 }
 
-fn cost(paint: Palette, value: Option<Kib>, unit: Unit) -> String {
-    paint
-        .cost(format!("{:>6}", size(value, unit)), value == Some(Kib::ZERO))
-        .to_string()
+/// Start and end, in hexadecimal.
+struct Addresses {
+    digits: [u8; 33],
+    start_digits: usize,
+    end_digits: usize,
 }
 
-pub(super) fn letters(perms: Perms) -> String {
-    let letter = |is_set, letter| if is_set { letter } else { '-' };
-    [
-        letter(perms.read, 'r'),
-        letter(perms.write, 'w'),
-        letter(perms.exec, 'x'),
-    ]
-    .iter()
-    .collect()
-}
+impl Addresses {
+    fn of(region: &Region) -> Self {
+        let mut digits = [0; 33];
+        let mut at = 0;
+        let mut put = |value: u64| {
+            let count = (64 - value.leading_zeros() as usize).div_ceil(4).max(1);
+            for digit in (0..count).rev() {
+                digits[at] = b"0123456789abcdef"[(value >> (4 * digit) & 0xf) as usize];
+                at += 1;
+            }
+            count
+        };
+        let (start_digits, end_digits) = (put(region.start.0), put(region.end.0));
+        Self {
+            digits,
+            start_digits,
+            end_digits,
+        }
+    }
 
-pub(super) fn max(region: &Region) -> String {
-    match region.max {
-        Some(max) => letters(Perms {
-            read: max.read,
-            write: max.write,
-            exec: max.exec,
-            shared: false,
-        }),
-        None => "???".into(),
+    fn width(&self) -> usize {
+        self.start_digits.max(12) + 1 + self.end_digits.max(12)
+    }
+
+    fn put(&self, out: &mut String) {
+        let (start, end) = self.digits.split_at(self.start_digits);
+        put_right(out, str::from_utf8(start).unwrap_or_default(), 12);
+        out.push('-');
+        put_left(
+            out,
+            str::from_utf8(&end[..self.end_digits]).unwrap_or_default(),
+            12,
+        );
     }
 }
 
-fn detail(region: &Region, options: &Options) -> String {
-    let room = options.width.map(|w| w.saturating_sub(DETAIL_COLUMN).max(24));
-    let mut detail = match room {
-        Some(room) => shorten(&region.detail, room),
-        None => region.detail.clone(),
-    };
+fn letters(perms: Perms) -> &'static str {
+    match (perms.read, perms.write, perms.exec) {
+        (false, false, false) => "---",
+        (false, false, true) => "--x",
+        (false, true, false) => "-w-",
+        (false, true, true) => "-wx",
+        (true, false, false) => "r--",
+        (true, false, true) => "r-x",
+        (true, true, false) => "rw-",
+        (true, true, true) => "rwx",
+    }
+}
+
+fn max(region: &Region) -> &'static str {
+    region.max().map_or("???", |MaxPerms { read, write, exec }| {
+        letters(Perms {
+            read,
+            write,
+            exec,
+            shared: false,
+        })
+    })
+}
+
+fn put_detail(out: &mut String, region: &Region, options: &Options) {
+    let start = out.len();
+    match options.width.map(|w| w.saturating_sub(DETAIL_COLUMN).max(24)) {
+        Some(room) => out.push_str(&shorten(region.detail(), room)),
+        None => out.push_str(region.detail()),
+    }
     if region.count > 1 {
-        detail.push_str(&format!(
-            "{}({} regions)",
-            if detail.is_empty() { "" } else { " " },
-            region.count
-        ));
+        let blank = if out.len() == start { "" } else { " " };
+        out.push_str(&format!("{blank}({} regions)", region.count));
     }
     if options.verbose {
-        let pss = size(region.counts.pss, Unit::Bytes);
-        let flags = if region.flags.is_empty() {
-            "?"
-        } else {
-            &region.flags
+        let pss = size(region.figure(Figure::Pss), Unit::Bytes);
+        let flags = match &region.flags {
+            None => "?".into(),
+            Some(flags) => flags
+                .0
+                .iter()
+                .map(|code| printable(code))
+                .collect::<Vec<_>>()
+                .join(" "),
         };
-        let note = format!(
-            "{}offset={:#x} pss={pss} flags={flags}",
-            if detail.is_empty() { "" } else { "  " },
-            region.offset
-        );
-        detail.push_str(&options.palette.quiet(note).to_string());
+        let blanks = if out.len() == start { "" } else { "  " };
+        let note = format!("{blanks}offset={:#x} pss={pss} flags={flags}", region.offset);
+        out.push_str(&options.palette.quiet(note).to_string());
     }
-    detail
 }
 
 /// A path in at most `room` characters. Whole folders go from its middle, for its ends tell the most; what has no
 /// folders to give loses its own middle.
-fn shorten(text: &str, room: usize) -> String {
+fn shorten(text: &str, room: usize) -> Cow<'_, str> {
     let length = text.chars().count();
     if length <= room {
         return text.into();
@@ -188,18 +274,19 @@ fn shorten(text: &str, room: usize) -> String {
         let head = &text[..=*second];
         let fits = |tail: &&str| head.chars().count() + 3 + tail.chars().count() <= room;
         if let Some(tail) = rest.iter().map(|&at| &text[at..]).find(fits) {
-            return format!("{head}...{tail}");
+            return format!("{head}...{tail}").into();
         }
     }
     let kept = room.saturating_sub(3);
     // The end of a name matters more than its beginning.
     let chars: Vec<char> = text.chars().collect();
     let head = kept / 3;
-    chars[..head]
+    let shown: String = chars[..head]
         .iter()
         .chain(&['.', '.', '.'])
         .chain(&chars[length - (kept - head)..])
-        .collect()
+        .collect();
+    shown.into()
 }
 
 #[cfg(test)]

@@ -17,17 +17,54 @@ pub enum Unit {
 /// A size in at most six columns (until 10000T); `?` if it is not known.
 #[must_use]
 pub fn size(value: Option<Kib>, unit: Unit) -> String {
-    let Some(Kib(kib)) = value else { return "?".into() };
-    match unit {
-        Unit::Bytes => in_bytes(kib),
-        Unit::Pages { bytes } => Kib(kib).bytes().div_ceil(bytes.max(1)).to_string(),
+    let mut text = String::new();
+    put_size(&mut text, value, unit, 0);
+    text
+}
+
+/// [`size`], right-aligned in `width` columns. A report of 60,000 regions has 240,000 of them: small ones are written by hand.
+pub(crate) fn put_size(out: &mut String, value: Option<Kib>, unit: Unit, width: usize) {
+    match (value, unit) {
+        (None, _) => put_right(out, "?", width),
+        (Some(Kib(kib)), Unit::Bytes) if kib < 10_000 => {
+            let mut digits = [0; 5];
+            digits[4] = b'K';
+            let (mut at, mut rest) = (4, kib);
+            while rest > 0 || at == 4 {
+                at -= 1;
+                digits[at] = b'0' + (rest % 10) as u8;
+                rest /= 10;
+            }
+            put_right(out, str::from_utf8(&digits[at..]).unwrap_or_default(), width);
+        }
+        (Some(Kib(kib)), Unit::Bytes) => put_right(out, &in_bytes(kib), width),
+        (Some(kib), Unit::Pages { bytes }) => {
+            put_right(out, &kib.bytes().div_ceil(bytes.max(1)).to_string(), width);
+        }
+    }
+}
+
+/// ASCII text, right-aligned.
+pub(crate) fn put_right(out: &mut String, text: &str, width: usize) {
+    put_blanks(out, width.saturating_sub(text.len()));
+    out.push_str(text);
+}
+
+/// ASCII text, left-aligned.
+pub(crate) fn put_left(out: &mut String, text: &str, width: usize) {
+    out.push_str(text);
+    put_blanks(out, width.saturating_sub(text.len()));
+}
+
+fn put_blanks(out: &mut String, count: usize) {
+    const BLANKS: &str = "                                ";
+    match BLANKS.get(..count) {
+        Some(blanks) => out.push_str(blanks),
+        None => out.extend(std::iter::repeat_n(' ', count)),
     }
 }
 
 fn in_bytes(kib: u64) -> String {
-    if kib < 10_000 {
-        return format!("{kib}K");
-    }
     // To the nearest tenth.
     let mut tenths = (u128::from(kib) * 10 + 512) / 1024;
     for letter in ["M", "G"] {

@@ -2,7 +2,7 @@
 
 use super::size::{Unit, percent, size};
 use super::{Options, unit};
-use crate::{Kind, Snapshot, TypeRow};
+use crate::{Kind, Snapshot, Totals, TypeRow};
 use procfs::Kib;
 use std::io::{self, Write};
 
@@ -21,14 +21,14 @@ pub(super) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write)
         )?;
         return writeln!(out, "Page tables={}", show(facts.page_tables));
     }
-    sums(snapshot, out)?;
+    let totals = snapshot.totals();
+    sums(snapshot, &totals, out)?;
     writeln!(out)?;
-    table(snapshot, options, unit, out)
+    table(&totals, options, unit, out)
 }
 
-fn sums(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
+fn sums(snapshot: &Snapshot, totals: &Totals, out: &mut dyn Write) -> io::Result<()> {
     let unit = Unit::Bytes;
-    let totals = snapshot.totals();
     let part = |value: Option<Kib>, whole: Kib| format!("{}({})", size(value, unit), percent(value, whole));
     let minus = |whole: Kib, parts: &[Option<Kib>]| {
         parts
@@ -71,7 +71,7 @@ const CAPTIONS: [(&str, &str); 8] = [
     ("REGION", "COUNT"),
 ];
 
-fn table(snapshot: &Snapshot, options: &Options, unit: Unit, out: &mut dyn Write) -> io::Result<()> {
+fn table(totals: &Totals, options: &Options, unit: Unit, out: &mut dyn Write) -> io::Result<()> {
     let paint = options.palette;
     let columns = |cells: [&str; 8]| cells.iter().map(|c| format!(" {c:>8}")).collect::<String>();
     let upper = columns(CAPTIONS.map(|(upper, _)| upper));
@@ -92,8 +92,7 @@ fn table(snapshot: &Snapshot, options: &Options, unit: Unit, out: &mut dyn Write
         paint.title(format!("{:<24}{lower} (non-coalesced)", "REGION TYPE"))
     )?;
     writeln!(out, "{:<24}{rule}", "===========")?;
-    let totals = snapshot.totals();
-    let mut rows: Vec<(Kind, TypeRow)> = totals.by_kind.values().copied().collect();
+    let mut rows: Vec<(Kind, TypeRow)> = totals.by_kind.iter().map(|(kind, row)| (*kind, *row)).collect();
     // Apple sorts without regard to case.
     rows.sort_by_key(|(kind, _)| kind.name().to_lowercase());
     if options.sort_by_size {
