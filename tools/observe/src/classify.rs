@@ -5,7 +5,7 @@
 //! likely (thread stacks, malloc arenas: Linux does not name them) is marked as a guess.
 
 use crate::Region;
-use crate::elf::Layouts;
+use crate::elf::Images;
 use procfs::Perms;
 use std::sync::Arc;
 
@@ -57,6 +57,31 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind.
+    pub const ALL: &[Self] = &[
+        Self::ElfHeaders,
+        Self::Text,
+        Self::Rodata,
+        Self::Relro,
+        Self::Data,
+        Self::Bss,
+        Self::ElfGap,
+        Self::Stack,
+        Self::StackGuard,
+        Self::Malloc,
+        Self::MallocReserved,
+        Self::VmAllocate,
+        Self::VmReserved,
+        Self::Jit,
+        Self::MappedFile,
+        Self::SharedMemory,
+        Self::Device,
+        Self::Vdso,
+        Self::Vvar,
+        Self::Vsyscall,
+        Self::Special,
+    ];
+
     /// The word in the REGION TYPE column.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -141,13 +166,13 @@ const ARENA_BYTES: u64 = 64 << 20;
 /// Guards of thread stacks are one page by default; nobody makes them larger than this.
 const LARGEST_GUARD: u64 = 1 << 20;
 
-/// Verdicts for all mappings, in order. `layouts`: the ELF files whose segments are known exactly; for others the position decides.
-pub(crate) fn classify(regions: &[Region], layouts: &Layouts) -> Vec<Verdict> {
+/// Verdicts for all mappings, in order. `images`: the ELF files whose segments are known exactly; for others the position decides.
+pub(crate) fn classify(regions: &[Region], images: &Images) -> Vec<Verdict> {
     let mut verdicts: Vec<Verdict> = Vec::with_capacity(regions.len());
     for index in 0..regions.len() {
         let at = Place {
             regions,
-            layouts,
+            images,
             index,
         };
         let verdict = named(&at)
@@ -161,7 +186,7 @@ pub(crate) fn classify(regions: &[Region], layouts: &Layouts) -> Vec<Verdict> {
 /// A mapping among its neighbours.
 struct Place<'a> {
     regions: &'a [Region],
-    layouts: &'a Layouts,
+    images: &'a Images,
     index: usize,
 }
 
@@ -273,7 +298,7 @@ fn elf_segment(at: &Place<'_>) -> Option<Kind> {
 fn exact_kind(at: &Place<'_>, image: &[Region]) -> Option<Kind> {
     let this = at.this();
     let first = image.first()?;
-    let layout = at.layouts.get(first)?;
+    let layout = at.images.layout(first)?;
     layout.kind(this.start, layout.bias(first)?, this.perms.write)
 }
 
@@ -361,7 +386,7 @@ fn follows_image(at: &Place<'_>) -> bool {
     }
     .image();
     let known = image.first().and_then(|first| {
-        let layout = at.layouts.get(before)?;
+        let layout = at.images.layout(before)?;
         Some((layout, layout.bias(first)?))
     });
     match known {
@@ -376,7 +401,7 @@ mod tests {
     use crate::region::testing::regions;
 
     fn kinds(maps: &str) -> Vec<(&'static str, bool)> {
-        classify(&regions(maps), &Layouts::default())
+        classify(&regions(maps), &Images::default())
             .iter()
             .map(|v| (v.kind.name(), v.is_guess))
             .collect()

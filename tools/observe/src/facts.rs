@@ -4,7 +4,9 @@ use crate::ObserveError;
 use crate::calendar::Civil;
 use crate::region::printable;
 use crate::snapshot::Gap;
-use procfs::{Auxv, Comm, Kib, PidStat, Root, RootError, Status, SystemStat, Text, Uptime, at};
+use procfs::{
+    Auxv, Comm, Kib, LimitValue, Limits, PidStat, Root, RootError, Status, SystemStat, Text, Uptime, at,
+};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A moment: milliseconds since the Epoch.
@@ -99,6 +101,10 @@ pub struct Facts {
     pub coarse_footprint: Option<Kib>,
     /// VmHWM + VmSwap + hugetlb + page tables: an upper bound of the peak footprint.
     pub peak_bound: Option<Kib>,
+    /// How far the main stack may grow: RLIMIT_STACK, bytes.
+    pub stack_limit: Option<LimitValue>,
+    /// How many mappings a process may have: `vm.max_map_count`.
+    pub most_maps: Option<u64>,
 }
 
 /// `stat`, by which a process is recognised; errors say what kind of process has no memory to show.
@@ -180,6 +186,14 @@ pub(crate) fn gather(root: &dyn Root, stat: &PidStat, gaps: &mut Vec<Gap>) -> Fa
         resident: status.vm_rss,
         coarse_footprint: sum(&[&[status.rss_anon, status.rss_shmem], rest.as_slice()].concat()),
         peak_bound: sum(&[&[status.vm_hwm], rest.as_slice()].concat()),
+        stack_limit: root
+            .parse::<Limits>(&format!("{pid}/limits"))
+            .ok()
+            .and_then(|limits| Some(limits.get("Max stack size")?.soft)),
+        most_maps: root
+            .read("sys/vm/max_map_count")
+            .ok()
+            .and_then(|text| str::from_utf8(&text).ok()?.trim().parse().ok()),
     }
 }
 

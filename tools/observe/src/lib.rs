@@ -11,10 +11,12 @@
 //!
 //! Neighbours: `procfs` below, `cli` above. Absent on purpose: the machine. It is seen only through its `/proc`.
 
+pub mod audit;
 mod calendar;
 mod classify;
 mod elf;
 mod error;
+pub mod explain;
 mod facts;
 mod figures;
 pub mod json;
@@ -29,6 +31,7 @@ mod snapshot;
 mod totals;
 
 pub use classify::Kind;
+pub use elf::{FileState, Image, Section};
 pub use error::ObserveError;
 pub use facts::{Facts, Moment};
 pub use figures::{Figure, Figures};
@@ -36,5 +39,5 @@ pub use measure::{Footprint, Peak};
 pub use page::PageState;
 pub use region::{MaxPerms, Object, Region, printable};
 pub use share::ShareMode;
-pub use snapshot::{Gap, Snapshot};
+pub use snapshot::{Gap, Snapshot, Take};
 pub use totals::{LibraryLine, Totals, TypeRow, WritableLine};

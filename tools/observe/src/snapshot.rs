@@ -1,7 +1,7 @@
 //! One process at one moment ([`Snapshot`]): one pass over `smaps`, read in small pieces.
 
 use crate::classify::{Verdict, classify};
-use crate::elf::Layouts;
+use crate::elf::{Image, Images, Section};
 use crate::facts::{gather, is_still, page_bytes_of, recognise};
 use crate::measure::{derive, footprint};
 use crate::page::ZeroPages;
@@ -27,6 +27,10 @@ pub struct Snapshot {
     pub facts: Facts,
     /// Every mapping, by address. `None` if neither `smaps` nor `maps` could be read.
     pub regions: Option<Vec<Region>>,
+    /// The ELF files that are mapped executable.
+    pub images: Vec<Image>,
+    /// Their sections by address, if they were asked for.
+    pub sections: Vec<Section>,
     /// What could not be read, and why.
     pub gaps: Vec<Gap>,
     /// Whether the address space changed size while it was read, so that figures may be of different moments.
@@ -35,13 +39,28 @@ pub struct Snapshot {
     pub root: String,
 }
 
+/// What a snapshot holds beside the regions and their figures.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Take {
+    /// The sections of ELF files.
+    pub sections: bool,
+}
+
 impl Snapshot {
+    /// Read process `pid` through `root`, with what a plain report needs.
+    ///
+    /// # Errors
+    /// As [`Snapshot::take_with`].
+    pub fn take(root: &dyn Root, pid: i32) -> Result<Self, ObserveError> {
+        Self::take_with(root, pid, Take::default())
+    }
+
     /// Read process `pid` through `root`.
     ///
     /// # Errors
     /// [`ObserveError`] if there is nothing to show: no such process, a kernel thread, a zombie, one that ended midway, or texts
     /// that are not Linux's.
-    pub fn take(root: &dyn Root, pid: i32) -> Result<Self, ObserveError> {
+    pub fn take_with(root: &dyn Root, pid: i32, take: Take) -> Result<Self, ObserveError> {
         let stat = recognise(root, pid)?;
         let mut gaps = Vec::new();
         let mut facts = gather(root, &stat, &mut gaps);
@@ -58,16 +77,34 @@ impl Snapshot {
         let mut regions = regions?;
         let page_size = regions.iter().flatten().find_map(Region::page_size);
         facts.page_bytes = facts.page_bytes.or(page_bytes_of(page_size));
+        let mut images = Images::default();
+        let mut sections = Vec::new();
         if let Some(regions) = &mut regions {
-            name_and_measure(root, pid, regions, facts.page_bytes);
+            if let (true, Some(page_bytes)) = (root.is_this_host(), facts.page_bytes) {
+                images = Images::of_host(pid, regions, page_bytes);
+            }
+            if take.sections {
+                sections = images.sections(root, pid, regions);
+            }
+            name_and_measure(root, pid, regions, &images, facts.page_bytes);
         }
         Ok(Self {
             facts,
             regions,
+            images: images.into_list(),
+            sections,
             gaps,
             changed_while_reading: before != after,
             root: root.describe(),
         })
+    }
+
+    /// The sections that begin in a region.
+    pub fn sections_in(&self, region: &Region) -> impl Iterator<Item = &Section> {
+        let first = self.sections.partition_point(|s| s.start < region.start);
+        let rest = self.sections.get(first..).unwrap_or_default();
+        let end = region.end;
+        rest.iter().take_while(move |s| s.start < end)
     }
 
     /// The physical footprint; without regions there is only [`Facts::coarse_footprint`].
@@ -125,12 +162,14 @@ fn read_regions(root: &dyn Root, pid: i32, gaps: &mut Vec<Gap>) -> Result<Option
 }
 
 /// What each region is for, then who shares it, then what it costs: each step uses the one before.
-fn name_and_measure(root: &dyn Root, pid: i32, regions: &mut [Region], page_bytes: Option<u64>) {
-    let layouts = match page_bytes {
-        Some(page_bytes) if root.is_this_host() => Layouts::of_host(regions, page_bytes),
-        _ => Layouts::default(),
-    };
-    let verdicts = classify(regions, &layouts);
+fn name_and_measure(
+    root: &dyn Root,
+    pid: i32,
+    regions: &mut [Region],
+    images: &Images,
+    page_bytes: Option<u64>,
+) {
+    let verdicts = classify(regions, images);
     let aliases = Aliases::of(regions);
     let mut zero_pages = ZeroPages::new(root, pid, page_bytes);
     let mut image: Option<Arc<Object>> = None;

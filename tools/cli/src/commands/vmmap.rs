@@ -4,7 +4,7 @@ use crate::Failure;
 use crate::screen::{Colour, Screen};
 use crate::target::{self, Source, Target, find};
 use observe::render::{self, Listing, Options};
-use observe::{PageState, Snapshot};
+use observe::{PageState, Snapshot, Take};
 use procfs::Addr;
 use std::io::Write;
 use std::path::PathBuf;
@@ -13,8 +13,8 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Process id, command name or part of one; MACHINE:PID for one of several machines
-    #[arg(value_name = "PID|NAME")]
-    target: String,
+    #[arg(value_name = "PID|NAME", required_unless_present_any = ["explain", "man", "completions"])]
+    target: Option<String>,
 
     /// Show only the region of this address, its neighbours, and the state of its page (hexadecimal)
     #[arg(value_name = "ADDRESS", value_parser = parse_address)]
@@ -60,6 +60,10 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
 
+    /// Say what a word of the report means on Linux, such as DIRTY, COW or relro; `all` for every word
+    #[arg(long, value_name = "WORD", exclusive = true)]
+    explain: Option<String>,
+
     /// Colours
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     color: Colour,
@@ -79,6 +83,9 @@ impl Args {
     /// # Errors
     /// [`Failure`] if the process cannot be shown, or only in part.
     pub fn run_on_host(self) -> Result<(), Failure> {
+        if let Some(word) = &self.explain {
+            return explain(word, &mut Screen::new(self.color));
+        }
         let sources = match self.root.clone() {
             Some(root) => target::folder(root)?,
             None => target::host(),
@@ -91,6 +98,9 @@ impl Args {
     /// # Errors
     /// [`Failure`] as above, or if no machine runs.
     pub fn run_on_machines(self) -> Result<(), Failure> {
+        if let Some(word) = &self.explain {
+            return explain(word, &mut Screen::new(self.color));
+        }
         let sources = match self.root.clone() {
             Some(root) => target::folder(root)?,
             None => target::machines()?,
@@ -99,9 +109,13 @@ impl Args {
     }
 
     fn run(self, sources: &[Source]) -> Result<(), Failure> {
-        let (source, pid) = find(sources, &Target::parse(&self.target))?;
+        let target = self.target.as_deref().unwrap_or_default();
+        let (source, pid) = find(sources, &Target::parse(target))?;
         let root = source.root.as_ref();
-        let snapshot = Snapshot::take(root, pid)?;
+        let take = Take {
+            sections: self.verbose || self.json,
+        };
+        let snapshot = Snapshot::take_with(root, pid, take)?;
         let mut screen = Screen::new(self.color);
         if self.json {
             observe::json::write(&snapshot, &mut screen)?;
@@ -145,6 +159,31 @@ impl Args {
             tool,
         }
     }
+}
+
+/// `--explain WORD`.
+fn explain(word: &str, screen: &mut Screen) -> Result<(), Failure> {
+    let entries: Vec<_> = match word {
+        "all" => observe::explain::entries().iter().collect(),
+        word => observe::explain::explain(word).into_iter().collect(),
+    };
+    if entries.is_empty() {
+        let known: Vec<&str> = observe::explain::entries().iter().map(|e| e.word).collect();
+        let known = known.join(", ");
+        return Err(Failure::new(format!(
+            "\"{word}\" is no word of the report; it knows: {known}"
+        )));
+    }
+    let width = screen.width.unwrap_or(100).clamp(40, 100);
+    for entry in entries {
+        writeln!(screen, "{}", screen.palette.title(entry.word))?;
+        let indent = textwrap::Options::new(width)
+            .initial_indent("    ")
+            .subsequent_indent("    ");
+        writeln!(screen, "{}", textwrap::fill(entry.text, indent))?;
+    }
+    screen.flush()?;
+    Ok(())
 }
 
 /// The regions could not be read: say what was shown instead, and what would help.

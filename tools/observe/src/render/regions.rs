@@ -85,6 +85,7 @@ impl List<'_> {
             if let Some(region) = joined(run) {
                 put_line(&mut self.text, &region, self.snapshot, self.options);
                 self.text.push('\n');
+                put_sections(&mut self.text, &region, self.snapshot, self.options);
             }
             if self.text.len() > PIECE_BYTES {
                 out.write_all(self.text.as_bytes())?;
@@ -165,6 +166,20 @@ fn put_line(out: &mut String, region: &Region, snapshot: &Snapshot, options: &Op
     out.push_str(if is_volatile { " PURGE=V  " } else { "          " });
     put_detail(out, region, options);
     out.truncate(line_start + out[line_start..].trim_end().len());
+}
+
+/// The sections in a region, if they are to be shown.
+fn put_sections(out: &mut String, region: &Region, snapshot: &Snapshot, options: &Options) {
+    if !options.verbose {
+        return;
+    }
+    for section in snapshot.sections_in(region) {
+        let (start, end) = (section.start.0, section.end.0);
+        let size = size(Some(Kib::from_bytes(end - start + 1023)), Unit::Bytes);
+        let line = format!("    {:<18} {start:>12x}-{end:<12x} [{size:>6}]", section.name);
+        out.push_str(&options.palette.quiet(line).to_string());
+        out.push('\n');
+    }
 }
 
 /// Start and end, in hexadecimal.
