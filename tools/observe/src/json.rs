@@ -7,7 +7,7 @@
 
 use crate::printable;
 use crate::{Figure, MaxPerms, Region, Snapshot, TypeRow};
-use procfs::{Addr, Kib, Perms};
+use procfs::{Addr, Kib, Perms, VmFlags};
 use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 use std::io::{self, Write};
@@ -232,7 +232,8 @@ fn region_out(region: &Region) -> RegionOut<'_> {
         vm_flags: region
             .flags
             .iter()
-            .flat_map(|flags| flags.0.iter().map(|code| printable(code)))
+            .flat_map(VmFlags::codes)
+            .map(|code| printable(&code))
             .collect(),
         detail: region.detail(),
     }

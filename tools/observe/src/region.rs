@@ -324,7 +324,7 @@ pub(crate) mod testing {
         let entry = SmapsEntry {
             map,
             counts,
-            vm_flags: Some(VmFlags(flags.to_vec())),
+            vm_flags: Some(VmFlags::from_codes(flags.iter().copied())),
             ..SmapsEntry::default()
         };
         Region::of_smaps(&entry, object)

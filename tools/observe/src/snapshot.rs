@@ -5,11 +5,12 @@ use crate::elf::{Image, Images, Section};
 use crate::facts::{gather, is_still, page_bytes_of, recognise};
 use crate::measure::{derive, footprint};
 use crate::page::ZeroPages;
-use crate::read::{read_maps, read_smaps};
+use crate::read::{Pass, read_maps, read_smaps};
 use crate::share::{Aliases, share_mode};
 use crate::{Facts, Footprint, Kind, Object, ObserveError, Peak, Region, Totals};
 use procfs::{Addr, Root, RootError, Statm};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Something that could not be read, for the header.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,6 +36,8 @@ pub struct Snapshot {
     pub gaps: Vec<Gap>,
     /// Whether the address space changed size while it was read, so that figures may be of different moments.
     pub changed_while_reading: bool,
+    /// The longest that one call took: so long at most the target could not map or unmap. `None` if no regions were read.
+    pub longest_hold: Option<Duration>,
     /// The root it was read from.
     pub root: String,
 }
@@ -74,7 +77,9 @@ impl Snapshot {
                 name: facts.name,
             });
         }
-        let mut regions = regions?;
+        let pass = regions?;
+        let longest_hold = pass.as_ref().map(|pass| pass.longest);
+        let mut regions = pass.map(|pass| pass.regions);
         let page_size = regions.iter().flatten().find_map(Region::page_size);
         facts.page_bytes = facts.page_bytes.or(page_bytes_of(page_size));
         let mut images = Images::default();
@@ -95,6 +100,7 @@ impl Snapshot {
             sections,
             gaps,
             changed_while_reading: before != after,
+            longest_hold,
             root: root.describe(),
         })
     }
@@ -141,9 +147,9 @@ impl Snapshot {
 }
 
 /// The regions with their counters; without, if only `maps` can be read; `None` if neither.
-fn read_regions(root: &dyn Root, pid: i32, gaps: &mut Vec<Gap>) -> Result<Option<Vec<Region>>, ObserveError> {
-    let mut or_gap = |what, read: Result<Vec<Region>, RootError>| match read {
-        Ok(regions) => Ok(Some(regions)),
+fn read_regions(root: &dyn Root, pid: i32, gaps: &mut Vec<Gap>) -> Result<Option<Pass>, ObserveError> {
+    let mut or_gap = |what, read: Result<Pass, RootError>| match read {
+        Ok(pass) => Ok(Some(pass)),
         Err(e) if e.is_denied() || e.is_gone() => {
             let why = e.to_string();
             gaps.push(Gap { what, why });
@@ -156,8 +162,8 @@ fn read_regions(root: &dyn Root, pid: i32, gaps: &mut Vec<Gap>) -> Result<Option
         read_smaps(root, pid),
     )?;
     match counted {
-        Some(regions) => Ok(Some(regions)),
-        None => or_gap("the regions", read_maps(root, pid)),
+        Some(pass) => Ok(Some(pass)),
+        None => or_gap("the regions", read_maps(root, pid).map(Pass::quick)),
     }
 }
 

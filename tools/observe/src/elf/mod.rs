@@ -216,7 +216,7 @@ mod tests {
     fn sections_of_this_program_cover_its_code() {
         let root = procfs::DirRoot::host();
         let own_pid = i32::try_from(std::process::id()).unwrap();
-        let regions = crate::read::read_smaps(&root, own_pid).unwrap();
+        let regions = crate::read::read_smaps(&root, own_pid).unwrap().regions;
         let images = Images::of_host(own_pid, &regions, rustix::param::page_size() as u64);
         let sections = images.sections(&root, own_pid, &regions);
         let here = sections_of_this_program_cover_its_code as fn() as usize as u64;

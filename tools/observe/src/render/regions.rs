@@ -4,7 +4,7 @@ use super::palette::Palette;
 use super::size::{Unit, put_left, put_right, put_size, size};
 use super::{Listing, Options, unit};
 use crate::region::{joined, runs};
-use crate::{Figure, Kind, MaxPerms, Region, ShareMode, Snapshot, printable};
+use crate::{Figure, Kind, MaxPerms, Region, ShareMode, Snapshot};
 use procfs::{Kib, Perms};
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -263,12 +263,7 @@ fn put_detail(out: &mut String, region: &Region, options: &Options) {
         let pss = size(region.figure(Figure::Pss), Unit::Bytes);
         let flags = match &region.flags {
             None => "?".into(),
-            Some(flags) => flags
-                .0
-                .iter()
-                .map(|code| printable(code))
-                .collect::<Vec<_>>()
-                .join(" "),
+            Some(flags) => flags.text(),
         };
         let blanks = if out.len() == start { "" } else { "  " };
         let note = format!("{blanks}offset={:#x} pss={pss} flags={flags}", region.offset);
