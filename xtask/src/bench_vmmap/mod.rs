@@ -75,7 +75,10 @@ pub(crate) fn run(only: Option<&str>, rounds: usize, record: bool) -> Result<(),
     heading("bench vmmap");
     print!("{report}");
     if record {
-        println!("recorded in {}", record::write(NAME, &report)?.display());
+        println!(
+            "recorded in {}",
+            record::write(only.unwrap_or(NAME), &report)?.display()
+        );
     }
     Ok(())
 }
