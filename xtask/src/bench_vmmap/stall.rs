@@ -22,9 +22,9 @@ pub(super) const NAMES: &[&str] = &["vmmap.stall.one", "vmmap.stall.hundred", "v
 const SHAPES: &[(u64, u64)] = &[(1, 8192), (100, 8000), (10_000, 1000)];
 
 /// One window; several readings of the largest target fit.
-const WINDOW_MS: u64 = 600;
+const WINDOW_MS: u64 = 500;
 /// One target's windows end after this on a slow host.
-const PATIENCE: Duration = Duration::from_secs(25);
+const PATIENCE: Duration = Duration::from_secs(18);
 
 /// Ours may stall at most so much of what pmap does.
 const SHARE_OF_PMAP: f64 = 0.25;

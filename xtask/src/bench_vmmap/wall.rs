@@ -36,7 +36,7 @@ const SHAPES: &[(u64, u64, Pages)] = &[
 ];
 
 /// One target's rounds end after this on a slow host.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What a row of a target must reach, as the other's figure times this.
 struct Goal {
