@@ -7,7 +7,7 @@
 
 use crate::printable;
 use crate::{Figure, MaxPerms, Region, Snapshot, TypeRow};
-use procfs::{Addr, Kib, Perms, VmFlags};
+use procfs::{Addr, Kib, VmFlags};
 use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 use std::io::{self, Write};
@@ -90,8 +90,8 @@ struct RegionOut<'a> {
     uss: Option<u64>,
     anonymous: Option<u64>,
     locked: Option<u64>,
-    protection: String,
-    max_protection: Option<String>,
+    protection: &'static str,
+    max_protection: Option<&'static str>,
     shared: bool,
     share_mode: Option<&'static str>,
     page_size: Option<u64>,
@@ -193,22 +193,8 @@ impl Serialize for Regions<'_> {
     }
 }
 
-fn letters(read: bool, write: bool, exec: bool) -> String {
-    let letter = |is_set, letter| if is_set { letter } else { '-' };
-    [letter(read, 'r'), letter(write, 'w'), letter(exec, 'x')]
-        .iter()
-        .collect()
-}
-
 fn region_out(region: &Region) -> RegionOut<'_> {
-    let Perms {
-        read,
-        write,
-        exec,
-        shared,
-    } = region.perms;
     let figure = |figure| bytes(region.figure(figure));
-    let max = |MaxPerms { read, write, exec }| letters(read, write, exec);
     RegionOut {
         kind: region.kind.name(),
         is_guess: region.is_guess,
@@ -223,9 +209,9 @@ fn region_out(region: &Region) -> RegionOut<'_> {
         uss: figure(Figure::Unique),
         anonymous: figure(Figure::Anonymous),
         locked: figure(Figure::Locked),
-        protection: letters(read, write, exec),
-        max_protection: region.max().map(max),
-        shared,
+        protection: region.protection(),
+        max_protection: region.max().map(MaxPerms::letters),
+        shared: region.perms.shared,
         share_mode: region.share.map(crate::ShareMode::letters),
         page_size: bytes(region.page_size()),
         offset: region.offset,

@@ -28,6 +28,7 @@ mod region;
 pub mod render;
 mod share;
 mod snapshot;
+pub mod system;
 mod totals;
 
 pub use classify::Kind;

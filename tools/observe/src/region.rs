@@ -20,6 +20,27 @@ pub struct MaxPerms {
     pub exec: bool,
 }
 
+impl MaxPerms {
+    /// As in `r-x`.
+    #[must_use]
+    pub fn letters(self) -> &'static str {
+        letters(self.read, self.write, self.exec)
+    }
+}
+
+fn letters(read: bool, write: bool, exec: bool) -> &'static str {
+    match (read, write, exec) {
+        (false, false, false) => "---",
+        (false, false, true) => "--x",
+        (false, true, false) => "-w-",
+        (false, true, true) => "-wx",
+        (true, false, false) => "r--",
+        (true, false, true) => "r-x",
+        (true, true, false) => "rw-",
+        (true, true, true) => "rwx",
+    }
+}
+
 /// What a mapping maps: a file, a shared object, or what the kernel names. Mappings of one object share it.
 #[derive(PartialEq, Eq, Debug, Default)]
 pub struct Object {
@@ -217,6 +238,15 @@ impl Region {
             write: flags.has(b"mw"),
             exec: flags.has(b"me"),
         })
+    }
+
+    /// Current protection, as in `r-x`.
+    #[must_use]
+    pub fn protection(&self) -> &'static str {
+        let Perms {
+            read, write, exec, ..
+        } = self.perms;
+        letters(read, write, exec)
     }
 
     /// Private memory without a file.

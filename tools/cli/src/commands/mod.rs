@@ -1,5 +1,6 @@
 //! The subcommands, one file each: `Args` (clap) and `run`.
 
+pub mod all;
 pub mod demo;
 pub mod ps;
 pub mod run;

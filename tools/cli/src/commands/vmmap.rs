@@ -1,5 +1,6 @@
 //! `vmmap`: the map of a process's memory. One command for the host's processes, the machines' and saved folders.
 
+use super::all::{AllArgs, Output};
 use crate::Failure;
 use crate::screen::{Colour, Screen};
 use crate::target::{self, Source, Target, find};
@@ -13,7 +14,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Process id, command name or part of one; MACHINE:PID for one of several machines
-    #[arg(value_name = "PID|NAME", required_unless_present_any = ["explain", "man", "completions"])]
+    #[arg(value_name = "PID|NAME", required_unless_present_any = ["explain", "man", "completions", "all"])]
     target: Option<String>,
 
     /// Show only the region of this address, its neighbours, and the state of its page (hexadecimal)
@@ -67,6 +68,9 @@ pub struct Args {
     /// Colours
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     color: Colour,
+
+    #[command(flatten)]
+    all: AllArgs,
 }
 
 /// Addresses are hexadecimal, with or without 0x, as the report prints them.
@@ -109,6 +113,14 @@ impl Args {
     }
 
     fn run(self, sources: &[Source]) -> Result<(), Failure> {
+        let mut screen = Screen::new(self.color);
+        if self.all.is_asked() {
+            let output = Output {
+                json: self.json,
+                wide: self.wide,
+            };
+            return self.all.run(sources, output, &mut screen);
+        }
         let target = self.target.as_deref().unwrap_or_default();
         let (source, pid) = find(sources, &Target::parse(target))?;
         let root = source.root.as_ref();
@@ -116,9 +128,11 @@ impl Args {
             sections: self.verbose || self.json,
         };
         let snapshot = Snapshot::take_with(root, pid, take)?;
-        let mut screen = Screen::new(self.color);
         if self.json {
             observe::json::write(&snapshot, &mut screen)?;
+        } else if self.all.is_csv() {
+            let regions = snapshot.regions.as_deref().unwrap_or_default();
+            observe::system::write_regions_csv(regions, &mut screen)?;
         } else {
             let options = self.options(&screen);
             match self.address {

@@ -5,7 +5,7 @@ use super::size::{Unit, put_left, put_right, put_size, size};
 use super::{Listing, Options, unit};
 use crate::region::{joined, runs};
 use crate::{Figure, Kind, MaxPerms, Region, ShareMode, Snapshot};
-use procfs::{Kib, Perms};
+use procfs::Kib;
 use std::borrow::Cow;
 use std::io::{self, Write};
 
@@ -156,9 +156,9 @@ fn put_line(out: &mut String, region: &Region, snapshot: &Snapshot, options: &Op
     }
     out.push_str("] ");
     paint.put(out, Palette::protection_style(region), |out| {
-        out.push_str(letters(region.perms));
+        out.push_str(region.protection());
         out.push('/');
-        out.push_str(max(region));
+        out.push_str(region.max().map_or("???", MaxPerms::letters));
     });
     out.push_str(" SM=");
     out.push_str(region.share.map_or("???", ShareMode::letters));
@@ -223,30 +223,6 @@ impl Addresses {
             12,
         );
     }
-}
-
-fn letters(perms: Perms) -> &'static str {
-    match (perms.read, perms.write, perms.exec) {
-        (false, false, false) => "---",
-        (false, false, true) => "--x",
-        (false, true, false) => "-w-",
-        (false, true, true) => "-wx",
-        (true, false, false) => "r--",
-        (true, false, true) => "r-x",
-        (true, true, false) => "rw-",
-        (true, true, true) => "rwx",
-    }
-}
-
-fn max(region: &Region) -> &'static str {
-    region.max().map_or("???", |MaxPerms { read, write, exec }| {
-        letters(Perms {
-            read,
-            write,
-            exec,
-            shared: false,
-        })
-    })
 }
 
 fn put_detail(out: &mut String, region: &Region, options: &Options) {
