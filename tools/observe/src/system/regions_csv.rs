@@ -4,7 +4,7 @@ use crate::{Figure, MaxPerms, Region, ShareMode};
 use procfs::Kib;
 use std::io::{self, Write};
 
-/// The header row. Columns may be added at the end.
+/// The header row.
 pub const REGION_COLUMNS: [&str; 20] = [
     "type",
     "start",

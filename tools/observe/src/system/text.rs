@@ -167,8 +167,9 @@ fn write_captions(
     for caption in SIZES {
         line.push_str(&format!(" {caption:>SIZE_WIDTH$}"));
     }
-    line.push_str(&format!("  {last}"));
-    writeln!(out, "{}", style.palette.title(line))
+    let room = style.width.map(|width| width.saturating_sub(line.len() + 2));
+    line.push_str(&format!("  {}", fit(last, room)));
+    writeln!(out, "{}", style.palette.title(line.trim_end()))
 }
 
 fn write_row(
@@ -211,10 +212,10 @@ fn write_row(
         &row.label,
         style.width.map(|width| width.saturating_sub(taken + 2)),
     );
-    if is_total {
-        writeln!(out, "  {}", palette.title(label))
-    } else {
-        writeln!(out, "  {label}")
+    match (label.is_empty(), is_total) {
+        (true, _) => writeln!(out),
+        (false, true) => writeln!(out, "  {}", palette.title(label)),
+        (false, false) => writeln!(out, "  {label}"),
     }
 }
 
