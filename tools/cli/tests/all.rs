@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 use std::io::Write;
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../procfs/tests/fixtures");
 
@@ -167,6 +169,81 @@ fn wrong_command_lines_are_refused() {
     assert_eq!(run(&["--all", "--root", "missing"]).status.code(), Some(1));
 }
 
+/// A machine that is ended whatever happens to the test.
+struct Machine(Child);
+
+impl Machine {
+    fn start(runtime: &Path, ram: &str) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pagewalk"));
+        command
+            .args(["run", "--ram", ram, "beep"])
+            .env("XDG_RUNTIME_DIR", runtime);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Self(command.spawn().expect("pagewalk starts"))
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// `pagewalk vmmap --all --json` once so many machines each have a process.
+fn machines(runtime: &Path, number: usize) -> Value {
+    let start = Instant::now();
+    loop {
+        let output = Command::new(env!("CARGO_BIN_EXE_pagewalk"))
+            .args(["vmmap", "--all", "--json"])
+            .env("XDG_RUNTIME_DIR", runtime)
+            .output()
+            .expect("pagewalk runs");
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let systems = json["systems"].as_array().map_or(&[] as &[Value], Vec::as_slice);
+        let is_up = |system: &Value| {
+            system["processes"]
+                .as_array()
+                .is_some_and(|list| !list.is_empty())
+        };
+        if systems.len() == number && systems.iter().all(is_up) {
+            return json;
+        }
+        assert!(
+            start.elapsed() < Duration::from_secs(120),
+            "the machines do not come up: {json}"
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn each_machine_has_its_own_ram_and_processes() {
+    let runtime = tempfile::tempdir().unwrap();
+    let small = Machine::start(runtime.path(), "64m");
+    let large = Machine::start(runtime.path(), "128m");
+    let json = machines(runtime.path(), 2);
+    for (machine, ram) in [(&small, 64_i64 << 20), (&large, 128 << 20)] {
+        let systems = json["systems"].as_array().unwrap();
+        let system = systems.iter().find(|s| s["machine"] == machine.0.id()).unwrap();
+        let total = system["memory"]["total"].as_i64().unwrap();
+        // The kernel half keeps a little of it for itself.
+        assert!(total <= ram && total > ram - (8 << 20), "{total} of {ram}");
+        let parts = system["memory"]["parts"].as_object().unwrap();
+        assert_eq!(parts.values().filter_map(Value::as_i64).sum::<i64>(), total);
+        let beep = &system["processes"][0];
+        assert_eq!(
+            (&beep["name"], &beep["source"]),
+            (&"beep".into(), &"smaps_rollup".into())
+        );
+        assert_eq!(beep["machine"], machine.0.id());
+        assert!(beep["footprint"].as_i64().unwrap() > 0 && beep["pss"].as_i64().unwrap() <= total);
+    }
+}
+
 /// Reads OpenMetrics from standard input with the reference parser; 77 if that is not installed.
 const PARSER: &str = "
 import sys
@@ -180,7 +257,7 @@ print(sum(len(f.samples) for f in families))
 ";
 
 /// A Python with `prometheus_client`: the one of PROMETHEUS_PYTHON, the system's, or a new environment in `folder`.
-fn python(folder: &std::path::Path) -> Result<String, &'static str> {
+fn python(folder: &Path) -> Result<String, &'static str> {
     let has_parser = |python: &str| {
         let mut command = Command::new(python);
         command.args(["-c", "import prometheus_client.openmetrics.parser"]);

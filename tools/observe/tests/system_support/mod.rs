@@ -1,25 +1,25 @@
 //! What the tests of the whole system share: a saved `/proc` of known figures ([`Folder`]), and a strict reader of OpenMetrics.
 
-pub mod openmetrics;
+pub(crate) mod openmetrics;
 
 use procfs::DirRoot;
 use std::fs;
 use std::path::PathBuf;
 
 /// A container's id.
-pub const DOCKER_ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+pub(crate) const DOCKER_ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// A folder shaped like `/proc`, removed when dropped.
-pub struct Folder(tempfile::TempDir);
+pub(crate) struct Folder(tempfile::TempDir);
 
 impl Folder {
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self(tempfile::tempdir().expect("a temporary folder"))
     }
 
     /// Four processes (one in two memory-bearing threads whose first has ended, one that has only `status`), two kernel threads, a
     /// zombie, and a machine of 100000 kB.
-    pub fn standard() -> Self {
+    pub(crate) fn standard() -> Self {
         let folder = Self::empty();
         let file = |path: &str, text: &str| folder.write(path, text.as_bytes());
         file("meminfo", MEMINFO);
@@ -77,7 +77,7 @@ impl Folder {
         folder
     }
 
-    pub fn root(&self) -> DirRoot {
+    pub(crate) fn root(&self) -> DirRoot {
         DirRoot::new(self.0.path())
     }
 
@@ -87,21 +87,21 @@ impl Folder {
         path
     }
 
-    pub fn write(&self, path: &str, bytes: &[u8]) {
+    pub(crate) fn write(&self, path: &str, bytes: &[u8]) {
         fs::write(self.path(path), bytes).expect("a file can be written");
     }
 
-    pub fn link(&self, path: &str, target: &str) {
+    pub(crate) fn link(&self, path: &str, target: &str) {
         std::os::unix::fs::symlink(target, self.path(path)).expect("a link can be made");
     }
 
-    pub fn replace(&self, path: &str, old: &str, new: &str) {
+    pub(crate) fn replace(&self, path: &str, old: &str, new: &str) {
         let text = fs::read_to_string(self.path(path)).expect("the file is there");
         assert!(text.contains(old), "{path} has no {old:?}");
         self.write(path, text.replace(old, new).as_bytes());
     }
 
-    pub fn remove(&self, path: &str) {
+    pub(crate) fn remove(&self, path: &str) {
         fs::remove_file(self.path(path)).expect("the file is there");
     }
 }

@@ -4,14 +4,14 @@ use std::collections::HashSet;
 
 /// One sample.
 #[derive(Debug)]
-pub struct Sample {
-    pub name: String,
-    pub labels: Vec<(String, String)>,
-    pub value: f64,
+pub(crate) struct Sample {
+    pub(crate) name: String,
+    pub(crate) labels: Vec<(String, String)>,
+    pub(crate) value: f64,
 }
 
 impl Sample {
-    pub fn label(&self, name: &str) -> Option<&str> {
+    pub(crate) fn label(&self, name: &str) -> Option<&str> {
         let found = self.labels.iter().find(|(label, _)| label == name);
         found.map(|(_, value)| value.as_str())
     }
@@ -19,7 +19,7 @@ impl Sample {
 
 /// All samples. Checked: `# EOF` once and at the end, no blank lines, metadata of a family before its samples and only once,
 /// families together, names as the unit wants them, no series twice, escapes, numbers.
-pub fn parse(text: &str) -> Vec<Sample> {
+pub(crate) fn parse(text: &str) -> Vec<Sample> {
     let body = text
         .strip_suffix("# EOF\n")
         .expect("the text ends in # EOF and a newline");
