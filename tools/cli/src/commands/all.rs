@@ -8,7 +8,8 @@ use crate::target::Source;
 use observe::system::{self, GroupBy, SortBy, Style, System, View, Wanted};
 use std::io::Write;
 
-/// Options of `--all`, and CSV, which one process's regions have too.
+/// Options of `--all`, and CSV, which one process's regions have too. (Each says that it conflicts with a target: clap waives a
+/// requirement that itself conflicts with what was given.)
 #[derive(Debug, clap::Args)]
 pub struct AllArgs {
     /// Every process and its share of memory, largest footprint first, and where the machine's memory went
@@ -16,15 +17,28 @@ pub struct AllArgs {
     all: bool,
 
     /// With --all: put processes together
-    #[arg(long, value_enum, value_name = "BY", requires = "all")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "BY",
+        requires = "all",
+        conflicts_with = "target"
+    )]
     group: Option<Grouping>,
 
     /// With --all: order of the list
-    #[arg(long, value_enum, value_name = "COLUMN", requires = "all", default_value_t)]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "COLUMN",
+        requires = "all",
+        conflicts_with = "target",
+        default_value_t
+    )]
     sort: Sorting,
 
     /// With --all: only the first N processes or groups; the totals stay those of all
-    #[arg(long, value_name = "N", requires = "all")]
+    #[arg(long, value_name = "N", requires = "all", conflicts_with = "target")]
     top: Option<usize>,
 
     /// CSV with a header row; sizes in bytes, unknown is empty. The process's regions, or with --all the processes
@@ -32,11 +46,11 @@ pub struct AllArgs {
     csv: bool,
 
     /// With --all: one JSON object a line for each process or group
-    #[arg(long, requires = "all", conflicts_with_all = ["json", "csv"])]
+    #[arg(long, requires = "all", conflicts_with_all = ["target", "json", "csv"])]
     json_lines: bool,
 
     /// With --all: OpenMetrics text, for Prometheus
-    #[arg(long, requires = "all", conflicts_with_all = ["json", "csv", "json_lines"])]
+    #[arg(long, requires = "all", conflicts_with_all = ["target", "json", "csv", "json_lines"])]
     openmetrics: bool,
 }
 
