@@ -141,7 +141,7 @@ fn one_process_as_csv_has_a_row_for_each_region() {
 fn a_saved_folder_has_its_own_memory() {
     let json: Value = serde_json::from_str(&vmmap(&["--root", "arm64-16k", "--all", "--json"])).unwrap();
     let system = &json["systems"][0];
-    assert_eq!(system["memory"]["total"], 3_970_000 * 1024);
+    assert_eq!(system["memory"]["total"], 3_970_000_u64 * 1024);
     assert_eq!(
         (&system["root"], &system["kernel_threads"]),
         (&"arm64-16k".into(), &1.into())
