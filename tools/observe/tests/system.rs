@@ -322,7 +322,7 @@ fn a_folder_without_meminfo_or_processes_says_so() {
     folder.remove("meminfo");
     let system = take(&folder);
     assert_eq!(system.memory, None);
-    let shown = text(&[system.clone()], &View::default(), None);
+    let shown = text(std::slice::from_ref(&system), &View::default(), None);
     assert!(shown.contains("meminfo could not be read"), "{shown}");
     assert_eq!(
         json(&[system], &View::default())["systems"][0]["memory"],
@@ -332,7 +332,7 @@ fn a_folder_without_meminfo_or_processes_says_so() {
     let empty = Folder::empty();
     let system = take(&empty);
     assert!(system.processes.is_empty());
-    let csv = written(|out| system::write_csv(&[system.clone()], &View::default(), out));
+    let csv = written(|out| system::write_csv(std::slice::from_ref(&system), &View::default(), out));
     assert_eq!(csv.lines().count(), 1, "the header row is there all the same");
     openmetrics::parse(&written(|out| {
         system::write_openmetrics(&[system], &View::default(), out)
