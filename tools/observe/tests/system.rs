@@ -390,7 +390,7 @@ impl Root for Denied {
     fn describe(&self) -> String {
         "denied".into()
     }
-    fn open(&self, path: &str) -> Result<Box<dyn Read + '_>, RootError> {
+    fn open(&self, path: &str) -> Result<Box<dyn Read + Send + '_>, RootError> {
         Self::check(path)?;
         self.0.open(path)
     }
