@@ -49,7 +49,9 @@ pub use pagemap::{PAGEMAP_ENTRY_BYTES, PagemapEntry};
 pub use pages::{PageCategories, PageRun, PageRuns, PageWanted};
 pub use pid_stat::PidStat;
 pub use root::{DirRoot, Root, RootError};
-pub use smaps::{Counts, SmapsEntry, SmapsOrder, SmapsParser, SmapsReader, SmapsRollup, Step, parse_smaps};
+pub use smaps::{
+    Counts, SmapsEntry, SmapsOrder, SmapsParser, SmapsReader, SmapsRollup, Step, ThpStyle, parse_smaps,
+};
 pub use socket_root::SocketRoot;
 pub use statm::Statm;
 pub use status::{Ids, Mask, NsIds, Octal, Set, Status};

@@ -208,6 +208,11 @@ fn old_layout(record: String) -> String {
         .replace("ProtectionKey:         0\n", "")
 }
 
+fn oldest_layout(record: String) -> String {
+    let tabs = record.replace("THPeligible:           ", "THPeligible:\t\t");
+    tabs.replace("FilePmdMapped:  ", "FilePmdMapped: ")
+}
+
 fn new_field(record: String) -> String {
     record.replace("LazyFree:", "Novelty:     one: two\nLazyFree:")
 }
@@ -215,11 +220,11 @@ fn new_field(record: String) -> String {
 proptest! {
     #[test]
     fn damaged_texts_give_what_the_line_parser_gives(
-        layout in 0..3_usize,
+        layout in 0..4_usize,
         damages in prop::collection::vec((0..160_usize, damage()), 0..6),
         sizes in prop::collection::vec(1..5000_usize, 1..4),
     ) {
-        let text = text(6, [|r| r, old_layout, new_field][layout]);
+        let text = text(6, [|r| r, old_layout, oldest_layout, new_field][layout]);
         let mut lines: Vec<Vec<u8>> = text.split_inclusive(|&b| b == b'\n').map(<[u8]>::to_vec).collect();
         for (at, damage) in &damages {
             apply(&mut lines, *at, damage);
@@ -245,7 +250,7 @@ fn every_cut_and_every_small_piece() {
 
 #[test]
 fn records_of_one_layout_are_read_from_their_columns() {
-    for edit in [|r| r, old_layout, new_field] {
+    for edit in [|r| r, old_layout, oldest_layout, new_field] {
         let text = text(4, edit);
         let entries = parse_smaps(&text).unwrap();
         assert_eq!(

@@ -1,8 +1,8 @@
 //! The counters of `smaps` and `smaps_rollup` ([`Counts`]), and their places in a record of learned shape ([`Places`]).
 
-use super::columns::{ColumnReader, Place};
+use super::columns::{COLUMNS, ColumnReader, Place};
 use crate::Kib;
-use crate::text::put_column24;
+use crate::text::{put_column24, put_decimal};
 
 macro_rules! counts {
     ($($name:literal $field:ident $meaning:literal;)*) => {
@@ -13,6 +13,8 @@ macro_rules! counts {
                 #[doc = concat!("`", $name, "`: ", $meaning, ".")]
                 pub $field: Option<Kib>,
             )*
+            /// `FilePmdMapped` stands one column to the left, as kernels 5.4 to 5.8 print it.
+            pub file_pmd_is_short: bool,
         }
 
         impl Counts {
@@ -27,7 +29,13 @@ macro_rules! counts {
             }
 
             pub(super) fn print_to(&self, out: &mut Vec<u8>) {
-                $(put_kib(out, $name, self.$field);)*
+                $(
+                    if $name == FILE_PMD && self.file_pmd_is_short {
+                        put_short(out, $name, self.$field);
+                    } else {
+                        put_kib(out, $name, self.$field);
+                    }
+                )*
             }
 
             /// Add each counter that both have; a counter that one lacks becomes unknown.
@@ -38,7 +46,7 @@ macro_rules! counts {
             /// All counters known and 0.
             #[must_use]
             pub fn zero() -> Self {
-                Self { $($field: Some(Kib::ZERO)),* }
+                Self { $($field: Some(Kib::ZERO),)* file_pmd_is_short: false }
             }
         }
 
@@ -88,6 +96,31 @@ counts! {
     "Swap" swap "swapped out; of shared memory, the object's swap in this range";
     "SwapPss" swap_pss "the proportional share of `Swap`";
     "Locked" locked "locked, in units of `Pss`";
+}
+
+const FILE_PMD: &str = "FilePmdMapped";
+
+/// The column in which a value ends that fits its columns.
+const VALUE_END: usize = 24;
+
+impl Counts {
+    /// Note how the text after a counter's colon is laid out, if it is the one that kernels lay out in two ways.
+    pub(super) fn note_layout(&mut self, name: &str, value: &[u8]) {
+        if name == FILE_PMD {
+            let is_full = value.len() >= VALUE_END - "FilePmdMapped:".len() + " kB".len();
+            self.file_pmd_is_short = !is_full || value.get(1).is_some_and(u8::is_ascii_digit);
+        }
+    }
+}
+
+/// As [`put_kib`], one column to the left.
+fn put_short(out: &mut Vec<u8>, name: &str, value: Option<Kib>) {
+    if let Some(value) = value {
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b": ");
+        put_decimal(out, value.0, COLUMNS);
+        out.extend_from_slice(b" kB\n");
+    }
 }
 
 pub(super) fn put_kib(out: &mut Vec<u8>, name: &str, value: Option<Kib>) {

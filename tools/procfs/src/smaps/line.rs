@@ -1,6 +1,6 @@
 //! Reads a record of `smaps` line by line: every layout, every error, no hurry. The quick way is [`super::shape`].
 
-use super::{SmapsEntry, SmapsOrder};
+use super::{SmapsEntry, SmapsOrder, ThpStyle};
 use crate::text::{Cursor, UnknownLine};
 use crate::{Kib, MapsLine, ParseError, VmFlags};
 
@@ -38,9 +38,9 @@ impl SmapsEntry {
         let (name, value) = (&line[..colon], &line[colon + 1..]);
         if let Some((name, field)) = self.counts.field_mut(name) {
             *field = Some(parse_kib(value, "smaps", number, name)?);
+            self.counts.note_layout(name, value);
             return Ok(());
         }
-        let error = |field| ParseError::new("smaps", number, field, value);
         match name {
             b"Size" => self.size = Some(parse_kib(value, "smaps", number, "Size")?),
             b"KernelPageSize" => {
@@ -52,13 +52,15 @@ impl SmapsEntry {
             b"MMUPageSize" => self.mmu_page_size = Some(parse_kib(value, "smaps", number, "MMUPageSize")?),
             b"THPeligible" => {
                 self.thp_eligible = Some(parse_plain(value, number, "THPeligible")?);
-                self.thp_is_unpadded = value.len() < THP_PADDED;
+                self.thp_style = match value.first() {
+                    Some(b'\t') => ThpStyle::Tabs,
+                    _ if value.len() < THP_PADDED => ThpStyle::Unpadded,
+                    _ => ThpStyle::Columns,
+                };
             }
             b"ProtectionKey" => self.protection_key = Some(parse_plain(value, number, "ProtectionKey")?),
-            b"VmFlags" => {
-                let flags = VmFlags::parse(value).ok_or_else(|| error("VmFlags of two letters each"))?;
-                self.vm_flags = Some(flags);
-            }
+            // Android adds words such as `pad=48kB`: kept as they are, and the flags are unknown.
+            b"VmFlags" if VmFlags::parse(value).is_some() => self.vm_flags = VmFlags::parse(value),
             _ => self.unknown.push(UnknownLine {
                 index,
                 line: line.to_vec(),

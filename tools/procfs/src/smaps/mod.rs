@@ -33,6 +33,18 @@ pub enum SmapsOrder {
     PageSizesLast,
 }
 
+/// How the value of `THPeligible` is printed; it has changed twice.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ThpStyle {
+    /// In eight columns, as every value.
+    #[default]
+    Columns,
+    /// After four blanks, without padding (5.9 and later, until it got its columns).
+    Unpadded,
+    /// After two tabs (before 5.9).
+    Tabs,
+}
+
 /// One mapping in `smaps`.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct SmapsEntry {
@@ -48,11 +60,11 @@ pub struct SmapsEntry {
     pub counts: Counts,
     /// `THPeligible`: whether huge pages may be used here.
     pub thp_eligible: Option<u32>,
-    /// `THPeligible` is printed without padding, as kernels before 6.5 do.
-    pub thp_is_unpadded: bool,
+    /// How `THPeligible` is printed.
+    pub thp_style: ThpStyle,
     /// `ProtectionKey`.
     pub protection_key: Option<u32>,
-    /// `VmFlags`.
+    /// `VmFlags`; `None` also if a word of it has not two letters (Android's `pad=48kB`): the line is then in `unknown`.
     pub vm_flags: Option<VmFlags>,
     /// Lines this version does not know, by their place after the header.
     pub unknown: Vec<UnknownLine>,
@@ -94,11 +106,16 @@ impl SmapsEntry {
             }
         }
         if let Some(value) = self.thp_eligible {
-            if self.thp_is_unpadded {
-                out.extend_from_slice(b"THPeligible:    ");
-                put_decimal(out, value.into(), 0);
-            } else {
-                put_column24(out, "THPeligible", value.into());
+            match self.thp_style {
+                ThpStyle::Columns => put_column24(out, "THPeligible", value.into()),
+                ThpStyle::Unpadded => {
+                    out.extend_from_slice(b"THPeligible:    ");
+                    put_decimal(out, value.into(), 0);
+                }
+                ThpStyle::Tabs => {
+                    out.extend_from_slice(b"THPeligible:\t\t");
+                    put_decimal(out, value.into(), 0);
+                }
             }
             out.push(b'\n');
         }

@@ -34,6 +34,7 @@ impl Text for SmapsRollup {
                 Some((name, field)) => {
                     let value = value.get(1..).unwrap_or_default();
                     *field = Some(parse_kib(value, Self::FILE, index + 2, name)?);
+                    rollup.counts.note_layout(name, value);
                 }
                 None => rollup.unknown.push(UnknownLine {
                     index,

@@ -4,11 +4,10 @@
 //! shape holds the body of one record with a mask over what may differ. A record whose other bytes are all the same is read from
 //! the known columns; it gives what the line parser would give. Anything else is left to that parser: one compare finds it out.
 
-use super::SmapsEntry;
-use super::SmapsOrder;
 use super::columns::{COLUMNS, ColumnReader, Place};
 use super::counts::Places;
 use super::line::opens_header;
+use super::{SmapsEntry, SmapsOrder, ThpStyle};
 use crate::text::UnknownLine;
 use memchr::memchr;
 use std::ops::Range;
@@ -50,8 +49,10 @@ pub(super) struct Shape {
     counts: Places,
     thp_eligible: Place,
     protection_key: Place,
-    /// One digit without padding: what kernels before 6.5 print for `THPeligible`.
+    /// Where the one digit of `THPeligible` is that older kernels print without padding.
     thp_digit: Option<usize>,
+    thp_style: ThpStyle,
+    file_pmd_is_short: bool,
     order: SmapsOrder,
     unknown: Vec<Unknown>,
 }
@@ -63,6 +64,8 @@ impl Shape {
     pub(super) fn learn(body: &[u8], entry: &SmapsEntry) -> Option<Self> {
         let mut shape = Self {
             order: entry.order,
+            thp_style: entry.thp_style,
+            file_pmd_is_short: entry.counts.file_pmd_is_short,
             ..Self::default()
         };
         let mut at = 0;
@@ -85,7 +88,7 @@ impl Shape {
         let end = line.len().checked_sub(1).filter(|&end| line[end] == b'\n')?;
         self.mask.resize(at + line.len(), u8::MAX);
         let (name, blanks) = (&line[..colon], colon + 1);
-        if name == b"THPeligible" && entry.thp_is_unpadded {
+        if name == b"THPeligible" && entry.thp_style != ThpStyle::Columns {
             let digit = end.checked_sub(1).filter(|&digit| digit > colon)?;
             is_blank(&line[blanks..digit])?;
             self.thp_digit = Some(at + digit).filter(|_| self.thp_digit.is_none());
@@ -176,7 +179,8 @@ impl Shape {
         entry.thp_eligible = columns.number(self.thp_eligible);
         entry.protection_key = columns.number(self.protection_key);
         entry.order = self.order;
-        entry.thp_is_unpadded = self.thp_digit.is_some();
+        entry.thp_style = self.thp_style;
+        entry.counts.file_pmd_is_short = self.file_pmd_is_short;
         if let Some(at) = self.thp_digit {
             let digit = body.get(at).filter(|digit| digit.is_ascii_digit());
             entry.thp_eligible = digit.map(|digit| u32::from(digit - b'0'));
@@ -216,5 +220,5 @@ impl Shape {
 }
 
 fn is_blank(bytes: &[u8]) -> Option<()> {
-    bytes.iter().all(|&b| b == b' ').then_some(())
+    bytes.iter().all(|&b| b == b' ' || b == b'\t').then_some(())
 }
