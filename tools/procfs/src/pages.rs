@@ -178,7 +178,7 @@ impl dyn Root + '_ {
         self.pagemap_runs(pid, range, wanted, page_bytes)
     }
 
-    /// As [`Self::page_runs`], always from `PID/pagemap`, in reads that cover [`PageWanted::window`] of memory each.
+    /// As `page_runs`, always from `PID/pagemap`, in reads that cover [`PageWanted::window`] of memory each.
     ///
     /// # Errors
     /// [`RootError`] as there.

@@ -1,5 +1,7 @@
 //! Golden tests on saved files: they print back byte for byte.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use procfs::{
     Auxv, Cmdline, Comm, MapsLine, MemInfo, PidStat, SmapsEntry, SmapsRollup, Statm, Status, SystemStat,
     Text, ThpStyle, Uptime, VmStat,

@@ -2,6 +2,8 @@
 //!
 //! `PROCFS_FUZZ_ROUNDS` sets the number of damaged texts of each file (64 by default); the seed is fixed.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use procfs::{
     Auxv, Cmdline, Comm, Limits, MapsLine, MemInfo, PidStat, SmapsEntry, SmapsRollup, Statm, Status,
     SystemStat, Text, Uptime, VmStat,
