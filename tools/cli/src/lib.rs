@@ -7,6 +7,7 @@
 pub mod apple;
 pub mod commands;
 mod failure;
+pub mod input;
 pub mod papers;
 pub mod screen;
 pub mod size;

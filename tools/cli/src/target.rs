@@ -1,8 +1,10 @@
 //! Which process is meant: a pid, a name, or `MACHINE:PID`, over one root or over all running machines.
 
 use crate::Failure;
+use observe::SavedRoot;
+use observe::corefile::CoreFacts;
 use procfs::{DirRoot, PidStat, Root, RootError, sockets};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A place where processes are looked for.
 pub struct Source {
@@ -10,30 +12,40 @@ pub struct Source {
     pub machine: Option<u32>,
     /// Its `/proc`.
     pub root: Box<dyn Root>,
+    /// What a core file tells beside.
+    pub core: Option<CoreFacts>,
+}
+
+impl Source {
+    /// A root that is no machine's.
+    pub fn of(root: impl Root + 'static) -> Self {
+        Self {
+            machine: None,
+            root: Box::new(root),
+            core: None,
+        }
+    }
 }
 
 /// This host.
 #[must_use]
 pub fn host() -> Vec<Source> {
-    vec![Source {
-        machine: None,
-        root: Box::new(DirRoot::host()),
-    }]
+    vec![Source::of(DirRoot::host())]
 }
 
-/// A folder shaped like `/proc`.
+/// A folder shaped like `/proc`, or the saved folder of one process.
 ///
 /// # Errors
 /// [`Failure`] if it cannot be listed.
 pub fn folder(folder: PathBuf) -> Result<Vec<Source>, Failure> {
     let shown = folder.display().to_string();
-    let root = DirRoot::new(folder);
+    if folder == Path::new("/proc") {
+        return Ok(host());
+    }
+    let root = SavedRoot::of_process(&folder).unwrap_or_else(|| SavedRoot::tree(folder));
     root.list("")
         .map_err(|e| Failure::new(format!("cannot read {shown}: {}", e.source)))?;
-    Ok(vec![Source {
-        machine: None,
-        root: Box::new(root),
-    }])
+    Ok(vec![Source::of(root)])
 }
 
 /// Every running machine of this user.
@@ -52,6 +64,7 @@ pub fn machines() -> Result<Vec<Source>, Failure> {
     let source = |root: procfs::SocketRoot| Source {
         machine: Some(root.host_pid()),
         root: Box::new(root),
+        core: None,
     };
     Ok(found.into_iter().map(source).collect())
 }

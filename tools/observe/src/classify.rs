@@ -227,6 +227,8 @@ fn named(at: &Place<'_>) -> Option<Verdict> {
     let starts = |prefix: &[u8]| name.starts_with(prefix);
     Some(match name {
         b"[heap]" => sure(Kind::Malloc),
+        // A core file's, by position.
+        b"[heap ?]" => guess(Kind::Malloc, "heap"),
         b"[stack]" => sure(Kind::Stack),
         b"[vdso]" => sure(Kind::Vdso),
         b"[vsyscall]" => sure(Kind::Vsyscall),
@@ -368,7 +370,7 @@ fn is_thread_stack(mapping: &Region) -> bool {
         && read
         && write
         && !exec
-        && mapping.object.name.is_empty()
+        && (mapping.object.name.is_empty() || mapping.object.name.starts_with(b"[stack:"))
         && mapping.len() >= 16 << 10
 }
 

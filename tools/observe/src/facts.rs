@@ -75,7 +75,7 @@ pub struct Facts {
     pub path: Option<String>,
     /// Processor architecture: `ARM64`, `X86-64`...
     pub code_type: Option<String>,
-    /// Parent's id.
+    /// Parent's id; -1 if it is not known.
     pub parent: i32,
     /// Parent's name.
     pub parent_name: Option<String>,
@@ -87,7 +87,7 @@ pub struct Facts {
     pub os_version: Option<String>,
     /// Bytes of a page, from AT_PAGESZ or else from `smaps`.
     pub page_bytes: Option<u64>,
-    /// Number of threads.
+    /// Number of threads; -1 if it is not known.
     pub threads: i64,
     /// State letter.
     pub state: char,

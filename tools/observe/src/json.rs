@@ -5,6 +5,7 @@
 //! strings in hexadecimal (`"0x7f..."`), because JSON numbers lose the low bits of large integers. Fields may be
 //! added within version 1; meanings do not change.
 
+use crate::corefile::CoreJson;
 use crate::printable;
 use crate::{Figure, MaxPerms, Region, Snapshot, TypeRow};
 use procfs::{Addr, Kib, VmFlags};
@@ -31,6 +32,8 @@ struct Document<'a> {
     footprint: FootprintOut,
     changed_while_reading: bool,
     not_read: Vec<NotRead<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    core: Option<CoreJson>,
     regions: Option<Regions<'a>>,
     types: Vec<TypeOut>,
     total: Option<RowOut>,
@@ -43,9 +46,9 @@ struct Process<'a> {
     path: Option<&'a str>,
     load_address: Option<String>,
     code_type: Option<&'a str>,
-    parent_pid: i32,
+    parent_pid: Option<i32>,
     parent_name: Option<&'a str>,
-    threads: i64,
+    threads: Option<i64>,
     state: char,
     taken_ms: Option<u64>,
     launched_ms: Option<u64>,
@@ -141,9 +144,9 @@ fn document(snapshot: &Snapshot) -> Document<'_> {
             path: facts.path.as_deref(),
             load_address: snapshot.load_address().map(hex),
             code_type: facts.code_type.as_deref(),
-            parent_pid: facts.parent,
+            parent_pid: Some(facts.parent).filter(|&pid| pid >= 0),
             parent_name: facts.parent_name.as_deref(),
-            threads: facts.threads,
+            threads: Some(facts.threads).filter(|&count| count >= 0),
             state: facts.state,
             taken_ms: facts.taken.map(|m| m.0),
             launched_ms: facts.launched.map(|m| m.0),
@@ -161,6 +164,7 @@ fn document(snapshot: &Snapshot) -> Document<'_> {
             page_tables: bytes(facts.page_tables),
         },
         changed_while_reading: snapshot.changed_while_reading,
+        core: snapshot.core.as_ref().map(crate::corefile::CoreFacts::json),
         not_read: snapshot
             .gaps
             .iter()

@@ -1,6 +1,7 @@
 //! One process at one moment ([`Snapshot`]): one pass over `smaps`, read in small pieces.
 
 use crate::classify::{Verdict, classify};
+use crate::corefile::CoreFacts;
 use crate::elf::{Image, Images, Section};
 use crate::facts::{gather, is_still, page_bytes_of, recognise};
 use crate::measure::{derive, footprint};
@@ -40,6 +41,8 @@ pub struct Snapshot {
     pub longest_hold: Option<Duration>,
     /// The root it was read from.
     pub root: String,
+    /// What only a core file tells; `None` for anything else.
+    pub core: Option<CoreFacts>,
 }
 
 /// What a snapshot holds beside the regions and their figures.
@@ -102,6 +105,7 @@ impl Snapshot {
             changed_while_reading: before != after,
             longest_hold,
             root: root.describe(),
+            core: None,
         })
     }
 

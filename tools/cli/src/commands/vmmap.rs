@@ -2,6 +2,7 @@
 
 use super::all::{AllArgs, Output};
 use crate::Failure;
+use crate::input;
 use crate::screen::{Colour, Screen};
 use crate::target::{self, Source, Target, find};
 use observe::render::{self, Listing, Options};
@@ -13,8 +14,9 @@ use std::path::PathBuf;
 /// Show the map of a process's memory: every region with its size, residence, dirtiness, protection and sharing.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Process id, command name or part of one; MACHINE:PID for one of several machines
-    #[arg(value_name = "PID|NAME", required_unless_present_any = ["explain", "man", "completions", "all"])]
+    /// Process id, command name or part of one; MACHINE:PID for one of several machines; or a core file, or the saved folder of
+    /// a process
+    #[arg(value_name = "PID|NAME|FILE", required_unless_present_any = ["explain", "man", "completions", "all"])]
     target: Option<String>,
 
     /// Show only the region of this address, its neighbours, and the state of its page (hexadecimal)
@@ -90,11 +92,16 @@ impl Args {
         if let Some(word) = &self.explain {
             return explain(word, &mut Screen::new(self.color));
         }
-        let sources = match self.root.clone() {
-            Some(root) => target::folder(root)?,
-            None => target::host(),
-        };
-        self.run(&sources)
+        let word = self.target.as_deref().unwrap_or_default();
+        let target = Target::parse(word);
+        match (self.root.clone(), input::path(word)) {
+            (Some(root), _) => self.run(&target::folder(root)?, &target),
+            (None, None) => self.run(&target::host(), &target),
+            (None, Some(path)) => {
+                let (source, pid) = input::open(&path)?;
+                self.run(&[source], &Target::Pid { machine: None, pid })
+            }
+        }
     }
 
     /// Run on the processes of every running machine.
@@ -109,10 +116,11 @@ impl Args {
             Some(root) => target::folder(root)?,
             None => target::machines()?,
         };
-        self.run(&sources)
+        let target = Target::parse(self.target.as_deref().unwrap_or_default());
+        self.run(&sources, &target)
     }
 
-    fn run(self, sources: &[Source]) -> Result<(), Failure> {
+    fn run(self, sources: &[Source], target: &Target) -> Result<(), Failure> {
         let mut screen = Screen::new(self.color);
         if self.all.is_asked() {
             let output = Output {
@@ -121,13 +129,15 @@ impl Args {
             };
             return self.all.run(sources, output, &mut screen);
         }
-        let target = self.target.as_deref().unwrap_or_default();
-        let (source, pid) = find(sources, &Target::parse(target))?;
+        let (source, pid) = find(sources, target)?;
         let root = source.root.as_ref();
         let take = Take {
             sections: self.verbose || self.json,
         };
-        let snapshot = Snapshot::take_with(root, pid, take)?;
+        let mut snapshot = Snapshot::take_with(root, pid, take)?;
+        if let Some(core) = source.core.clone() {
+            core.complete(&mut snapshot);
+        }
         if self.json {
             observe::json::write(&snapshot, &mut screen)?;
         } else if self.all.is_csv() {
@@ -144,9 +154,14 @@ impl Args {
             }
         }
         screen.flush()?;
-        match snapshot.regions {
-            Some(_) => Ok(()),
-            None => Err(in_part(&snapshot)),
+        let cut = snapshot.core.as_ref().and_then(|core| core.cut);
+        match (&snapshot.regions, cut) {
+            (Some(_), None) => Ok(()),
+            (Some(_), Some(cut)) => Err(Failure::partial(format!(
+                "{}: {cut}",
+                self.target.as_deref().unwrap_or_default()
+            ))),
+            (None, _) => Err(in_part(&snapshot)),
         }
     }
 

@@ -24,12 +24,25 @@ pub(super) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write)
         .parent_name
         .as_deref()
         .unwrap_or(if facts.parent == 0 { "none" } else { "unknown" });
-    line("Parent Process:", format!("{parent} [{}]", facts.parent))?;
+    let parent = match facts.parent {
+        known @ 0.. => format!("{parent} [{known}]"),
+        _ => unknown(),
+    };
+    line("Parent Process:", parent)?;
     line("Seen Through:", snapshot.root.clone())?;
-    line(
-        "Threads:",
-        format!("{} ({})", facts.threads, state_word(facts.state)),
-    )?;
+    let threads = match facts.threads {
+        known @ 0.. => known.to_string(),
+        _ => unknown(),
+    };
+    match &snapshot.core {
+        None => line("Threads:", format!("{threads} ({})", state_word(facts.state)))?,
+        Some(core) => {
+            line("Threads:", threads)?;
+            core.lines()
+                .into_iter()
+                .try_for_each(|(key, value)| line(&key, value))?;
+        }
+    }
     writeln!(out)?;
     let mut line = |key: &str, value: String| writeln!(out, "{} {value}", paint.title(format!("{key:<17}")));
     line("Date/Time:", facts.taken.map_or_else(unknown, |m| m.to_string()))?;

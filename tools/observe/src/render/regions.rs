@@ -165,6 +165,10 @@ fn put_line(out: &mut String, region: &Region, snapshot: &Snapshot, options: &Op
     let is_volatile = region.volatile().is_some_and(|v| v > Kib::ZERO);
     out.push_str(if is_volatile { " PURGE=V  " } else { "          " });
     put_detail(out, region, options);
+    if let Some(core) = &snapshot.core {
+        out.push_str("  ");
+        out.push_str(&core.note(region));
+    }
     out.truncate(line_start + out[line_start..].trim_end().len());
 }
 
