@@ -4,7 +4,7 @@
 
 use crate::elf::{FileState, Image};
 use crate::render::{Unit, size};
-use crate::{Kind, Region, Snapshot};
+use crate::{Kind, Region, Snapshot, Thread};
 use procfs::{Kib, LimitValue};
 
 /// One thing to say.
@@ -70,6 +70,10 @@ pub fn audit(snapshot: &Snapshot) -> Vec<Finding> {
             images.iter().filter(|i| i.lacks_relro == Some(true)),
         ),
         main_stack(regions, snapshot.facts.stack_limit),
+        deep_thread(
+            snapshot.threads.as_deref().unwrap_or_default(),
+            snapshot.facts.pid,
+        ),
         many_maps(regions, snapshot.facts.most_maps),
     ];
     lines.into_iter().flatten().collect()
@@ -135,6 +139,30 @@ fn main_stack(regions: &[Region], limit: Option<LimitValue>) -> Option<Finding> 
             "the main stack has grown to {} of the {} that RLIMIT_STACK allows",
             size(Some(Kib::from_bytes(stack.len())), Unit::Bytes),
             size(Some(Kib::from_bytes(limit)), Unit::Bytes)
+        ),
+    })
+}
+
+/// The deepest of the thread stacks that are nearly used up.
+fn deep_thread(threads: &[Thread], main: i32) -> Option<Finding> {
+    let part = |thread: &Thread| {
+        let stack = thread.stack?;
+        let used = u128::from(stack.high_water?) * 100;
+        used.checked_div(u128::from(stack.len()))
+    };
+    let others = threads.iter().filter(|thread| thread.tid != main);
+    let (percent, thread) = others
+        .filter_map(|thread| Some((part(thread)?, thread)))
+        .max_by_key(|(percent, _)| *percent)?;
+    let stack = thread.stack.filter(|_| percent >= u128::from(NEAR_PERCENT))?;
+    Some(Finding {
+        code: STACK_LIMIT,
+        text: format!(
+            "thread {} ({}) has used {} of its stack of {}",
+            thread.tid,
+            thread.name,
+            size(stack.high_water.map(Kib::from_bytes), Unit::Bytes),
+            size(Some(Kib::from_bytes(stack.len())), Unit::Bytes)
         ),
     })
 }

@@ -7,7 +7,7 @@
 
 use crate::corefile::CoreJson;
 use crate::printable;
-use crate::{Figure, MaxPerms, Region, Snapshot, TypeRow};
+use crate::{Figure, MaxPerms, Region, Snapshot, Thread, TypeRow};
 use procfs::{Addr, Kib, VmFlags};
 use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
@@ -35,6 +35,8 @@ struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     core: Option<CoreJson>,
     regions: Option<Regions<'a>>,
+    threads: Option<Vec<ThreadOut<'a>>>,
+    audit: Vec<AuditOut>,
     types: Vec<TypeOut>,
     total: Option<RowOut>,
 }
@@ -69,13 +71,48 @@ struct FootprintOut {
 }
 
 #[derive(Serialize)]
+struct ThreadOut<'a> {
+    tid: i32,
+    name: &'a str,
+    state: char,
+    stack: Option<StackOut>,
+}
+
+#[derive(Serialize)]
+struct StackOut {
+    start: String,
+    end: String,
+    size: u64,
+    guard_size: Option<u64>,
+    high_water: Option<u64>,
+    resident: Option<u64>,
+    is_exact: bool,
+}
+
+#[derive(Serialize)]
+struct AuditOut {
+    code: &'static str,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct SectionOut<'a> {
+    name: &'a str,
+    start: String,
+    size: u64,
+}
+
+#[derive(Serialize)]
 struct NotRead<'a> {
     what: &'a str,
     why: &'a str,
 }
 
 /// Regions, turned into their output form one at a time.
-struct Regions<'a>(&'a [Region]);
+struct Regions<'a> {
+    regions: &'a [Region],
+    snapshot: &'a Snapshot,
+}
 
 #[derive(Serialize)]
 struct RegionOut<'a> {
@@ -100,6 +137,8 @@ struct RegionOut<'a> {
     page_size: Option<u64>,
     offset: u64,
     vm_flags: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sections: Vec<SectionOut<'a>>,
     detail: &'a str,
 }
 
@@ -173,7 +212,21 @@ fn document(snapshot: &Snapshot) -> Document<'_> {
                 why: &g.why,
             })
             .collect(),
-        regions: snapshot.regions.as_deref().map(Regions),
+        regions: snapshot
+            .regions
+            .as_deref()
+            .map(|regions| Regions { regions, snapshot }),
+        threads: snapshot
+            .threads
+            .as_ref()
+            .map(|all| all.iter().map(thread_out).collect()),
+        audit: crate::audit::audit(snapshot)
+            .into_iter()
+            .map(|finding| AuditOut {
+                code: finding.code,
+                text: finding.text,
+            })
+            .collect(),
         types: totals
             .by_kind
             .iter()
@@ -189,15 +242,32 @@ fn document(snapshot: &Snapshot) -> Document<'_> {
 
 impl Serialize for Regions<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(Some(self.0.len()))?;
-        for region in self.0 {
-            list.serialize_element(&region_out(region))?;
+        let mut list = serializer.serialize_seq(Some(self.regions.len()))?;
+        for region in self.regions {
+            list.serialize_element(&region_out(region, self.snapshot))?;
         }
         list.end()
     }
 }
 
-fn region_out(region: &Region) -> RegionOut<'_> {
+fn thread_out(thread: &Thread) -> ThreadOut<'_> {
+    ThreadOut {
+        tid: thread.tid,
+        name: &thread.name,
+        state: thread.state,
+        stack: thread.stack.map(|stack| StackOut {
+            start: hex(stack.start),
+            end: hex(stack.end),
+            size: stack.len(),
+            guard_size: stack.guard_bytes,
+            high_water: stack.high_water,
+            resident: bytes(stack.resident),
+            is_exact: stack.is_exact,
+        }),
+    }
+}
+
+fn region_out<'a>(region: &'a Region, snapshot: &'a Snapshot) -> RegionOut<'a> {
     let figure = |figure| bytes(region.figure(figure));
     RegionOut {
         kind: region.kind.name(),
@@ -224,6 +294,14 @@ fn region_out(region: &Region) -> RegionOut<'_> {
             .iter()
             .flat_map(VmFlags::codes)
             .map(|code| printable(&code))
+            .collect(),
+        sections: snapshot
+            .sections_in(region)
+            .map(|section| SectionOut {
+                name: &section.name,
+                start: hex(section.start),
+                size: section.end.bytes_above(section.start),
+            })
             .collect(),
         detail: region.detail(),
     }

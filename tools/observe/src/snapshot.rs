@@ -4,10 +4,12 @@ use crate::classify::{Verdict, classify};
 use crate::corefile::CoreFacts;
 use crate::elf::{Image, Images, Section};
 use crate::facts::{gather, is_still, page_bytes_of, recognise};
+use crate::gentle::read_gently;
 use crate::measure::{derive, footprint};
 use crate::page::ZeroPages;
 use crate::read::{Pass, read_maps, read_smaps};
 use crate::share::{Aliases, share_mode};
+use crate::threads::{Thread, name_stacks, threads};
 use crate::{Facts, Footprint, Kind, Object, ObserveError, Peak, Region, Totals};
 use procfs::{Addr, Root, RootError, Statm};
 use std::sync::Arc;
@@ -33,6 +35,8 @@ pub struct Snapshot {
     pub images: Vec<Image>,
     /// Their sections by address, if they were asked for.
     pub sections: Vec<Section>,
+    /// The threads and their stacks. `None` if they could not be listed.
+    pub threads: Option<Vec<Thread>>,
     /// What could not be read, and why.
     pub gaps: Vec<Gap>,
     /// Whether the address space changed size while it was read, so that figures may be of different moments.
@@ -50,6 +54,8 @@ pub struct Snapshot {
 pub struct Take {
     /// The sections of ELF files.
     pub sections: bool,
+    /// Hold the target up for about a millisecond at a time at most, and do without what only `smaps` tells.
+    pub gentle: bool,
 }
 
 impl Snapshot {
@@ -72,7 +78,10 @@ impl Snapshot {
         let mut facts = gather(root, &stat, &mut gaps);
         let size = || root.parse::<Statm>(&format!("{pid}/statm")).ok().map(|s| s.size);
         let before = size();
-        let regions = read_regions(root, pid, &mut gaps);
+        let regions = match facts.page_bytes {
+            Some(page_bytes) if take.gentle => gently(root, pid, page_bytes, &mut gaps),
+            _ => read_regions(root, pid, &mut gaps),
+        };
         let after = size();
         if !is_still(root, &stat) {
             return Err(ObserveError::Vanished {
@@ -96,11 +105,21 @@ impl Snapshot {
             }
             name_and_measure(root, pid, regions, &images, facts.page_bytes);
         }
+        let threads = threads(
+            root,
+            pid,
+            regions.as_deref().unwrap_or_default(),
+            facts.page_bytes,
+        );
+        if let Some((regions, threads)) = regions.as_mut().zip(threads.as_ref()) {
+            name_stacks(regions, threads);
+        }
         Ok(Self {
             facts,
             regions,
             images: images.into_list(),
             sections,
+            threads,
             gaps,
             changed_while_reading: before != after,
             longest_hold,
@@ -168,6 +187,32 @@ fn read_regions(root: &dyn Root, pid: i32, gaps: &mut Vec<Gap>) -> Result<Option
     match counted {
         Some(pass) => Ok(Some(pass)),
         None => or_gap("the regions", read_maps(root, pid).map(Pass::quick)),
+    }
+}
+
+/// As [`read_regions`], by the gentle pass; what it loses is said.
+fn gently(
+    root: &dyn Root,
+    pid: i32,
+    page_bytes: u64,
+    gaps: &mut Vec<Gap>,
+) -> Result<Option<Pass>, ObserveError> {
+    match read_gently(root, pid, page_bytes) {
+        Ok(pass) => {
+            gaps.push(Gap {
+                what: "PSS, USS, maximum protection, clean and dirty of shared files, what MADV_FREE gave back (it counts as DIRTY)",
+                why: "--gentle does without smaps".into(),
+            });
+            Ok(Some(pass))
+        }
+        Err(e) if e.is_denied() || e.is_gone() => {
+            gaps.push(Gap {
+                what: "the regions",
+                why: e.to_string(),
+            });
+            Ok(None)
+        }
+        Err(e) => Err(e.into()),
     }
 }
 

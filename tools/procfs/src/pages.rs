@@ -7,6 +7,7 @@ use crate::{Addr, PAGEMAP_ENTRY_BYTES, PagemapEntry, Root, RootError};
 use bitflags::bitflags;
 use std::io;
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
 bitflags! {
     /// What a page is. The bits are PAGEMAP_SCAN's (`include/uapi/linux/fs.h`), and one of our own.
@@ -54,6 +55,7 @@ pub struct PageWanted {
     /// What is told of them.
     pub report: PageCategories,
     /// Bytes of memory that one call may look at: the target cannot map or unmap meanwhile. About 130 us for 2 MiB of small pages.
+    /// Where all pages that are there are wanted, holes do not count: the kernel steps over them in next to no time.
     pub window: u64,
 }
 
@@ -79,6 +81,8 @@ pub struct PageRuns {
     pub runs: Vec<PageRun>,
     /// The categories that could be known; the absence of any other means nothing.
     pub known: PageCategories,
+    /// The longest that one call took.
+    pub longest: Duration,
 }
 
 impl PageRuns {
@@ -94,6 +98,7 @@ impl PageRuns {
 pub(crate) struct RunBuilder<'a> {
     wanted: &'a PageWanted,
     runs: Vec<PageRun>,
+    longest: Duration,
 }
 
 impl<'a> RunBuilder<'a> {
@@ -101,6 +106,7 @@ impl<'a> RunBuilder<'a> {
         Self {
             wanted,
             runs: Vec::new(),
+            longest: Duration::ZERO,
         }
     }
 
@@ -122,10 +128,19 @@ impl<'a> RunBuilder<'a> {
         }
     }
 
+    /// Make one call, and remember how long it took.
+    pub(crate) fn timed<T>(&mut self, call: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let result = call();
+        self.longest = self.longest.max(start.elapsed());
+        result
+    }
+
     pub(crate) fn finish(self, known: PageCategories) -> PageRuns {
         PageRuns {
             runs: self.runs,
             known,
+            longest: self.longest,
         }
     }
 }
@@ -209,7 +224,8 @@ impl dyn Root + '_ {
         let mut runs = RunBuilder::new(wanted);
         while page < last {
             let bytes = (step.min(last - page) * PAGEMAP_ENTRY_BYTES) as usize;
-            let read = file.read_at(page.saturating_mul(PAGEMAP_ENTRY_BYTES), &mut entries[..bytes])?;
+            let buffer = &mut entries[..bytes];
+            let read = runs.timed(|| file.read_at(page.saturating_mul(PAGEMAP_ENTRY_BYTES), buffer))?;
             let (words, _) = entries[..read].as_chunks::<8>();
             if words.is_empty() {
                 // The end of the address space, or of the process.

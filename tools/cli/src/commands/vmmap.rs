@@ -55,6 +55,10 @@ pub struct Args {
     #[arg(short, long)]
     sort_by_size: bool,
 
+    /// Hold the process up for at most about 1 ms at a time: do without smaps, and so without PSS, maximum protection and a few more
+    #[arg(long)]
+    gentle: bool,
+
     /// One JSON object, schema pagewalk.vmmap/1; sizes in bytes, unknown is null
     #[arg(long, conflicts_with = "address")]
     json: bool,
@@ -133,6 +137,7 @@ impl Args {
         let root = source.root.as_ref();
         let take = Take {
             sections: self.verbose || self.json,
+            gentle: self.gentle,
         };
         let mut snapshot = Snapshot::take_with(root, pid, take)?;
         if let Some(core) = source.core.clone() {

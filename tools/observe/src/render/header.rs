@@ -4,6 +4,7 @@ use super::Options;
 use super::size::{Unit, size};
 use crate::{Footprint, Peak, Snapshot};
 use std::io::{self, Write};
+use std::time::Duration;
 
 pub(super) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let facts = &snapshot.facts;
@@ -113,10 +114,29 @@ fn peak(
     line("Physical footprint (peak):", value)
 }
 
+/// From here on a stall is worth a line.
+const LONG_HOLD: Duration = Duration::from_millis(10);
+
 fn notes(snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let paint = options.palette;
     for gap in &snapshot.gaps {
         writeln!(out, "{} {}: {}", paint.warning("Not read:"), gap.what, gap.why)?;
+    }
+    if let Some(held) = snapshot
+        .longest_hold
+        .filter(|held| options.verbose || *held > LONG_HOLD)
+    {
+        let advice = if held > LONG_HOLD {
+            "; --gentle bounds it at about 1 ms"
+        } else {
+            ""
+        };
+        writeln!(
+            out,
+            "{} the longest read took {:.1} ms, in which the process could not map or unmap{advice}",
+            paint.warning("Note:"),
+            held.as_secs_f64() * 1e3
+        )?;
     }
     if snapshot.changed_while_reading {
         writeln!(

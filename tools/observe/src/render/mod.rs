@@ -9,6 +9,7 @@ mod palette;
 mod regions;
 mod size;
 mod summary;
+mod threads;
 
 pub use address::around;
 pub use palette::Palette;
@@ -75,6 +76,7 @@ pub fn report(snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io
     header::write(snapshot, options, out)?;
     regions::write(snapshot, options, out)?;
     summary::write(snapshot, options, out)?;
+    threads::write(snapshot, options, out)?;
     remarks(snapshot, options, out)
 }
 

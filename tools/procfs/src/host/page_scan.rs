@@ -80,6 +80,7 @@ unsafe impl Ioctl for Scan<'_> {
 impl<'a> Scan<'a> {
     fn new(
         range: Range<u64>,
+        max_pages: u64,
         any_of: PageCategories,
         report: PageCategories,
         regions: &'a mut [Region],
@@ -88,6 +89,7 @@ impl<'a> Scan<'a> {
             size: size_of::<ScanArg>() as u64,
             start: range.start,
             end: range.end,
+            max_pages,
             vec: regions.as_mut_ptr().addr() as u64,
             vec_len: regions.len() as u64,
             category_anyof_mask: any_of.bits(),
@@ -133,12 +135,19 @@ pub(crate) fn scan_pages(
     let end = range.end.0.checked_next_multiple_of(page).unwrap_or(!(page - 1));
     let mut at = range.start.0 & !(page - 1);
     let window = wanted.window.max(page) & !(page - 1);
+    // What is there bounds the work of a call, so a call may end after so many pages; when only some of it is wanted, the addresses must.
+    let there = PageCategories::PRESENT | PageCategories::SWAPPED;
+    let (step, max_pages) = if wanted.any_of.contains(there) {
+        (u64::MAX, window / page)
+    } else {
+        (window, 0)
+    };
     let mut known = PageCategories::all() - PageCategories::EXCLUSIVE;
     let mut regions = [Region::default(); REGIONS];
     let mut runs = RunBuilder::new(wanted);
     let mut has_answered = false;
     while at < end {
-        let window_end = at.saturating_add(window).min(end);
+        let window_end = at.saturating_add(step).min(end);
         // Guards are always asked for: without that bit they look swapped.
         let report = (wanted.report | wanted.any_of | PageCategories::GUARD) & known;
         let any_of = wanted.any_of & known;
@@ -146,7 +155,8 @@ pub(crate) fn scan_pages(
             let message = "this kernel's PAGEMAP_SCAN does not tell these pages";
             return Err(io::Error::new(io::ErrorKind::Unsupported, message));
         }
-        match Scan::new(at..window_end, any_of, report, &mut regions).call(pagemap) {
+        let scan = Scan::new(at..window_end, max_pages, any_of, report, &mut regions);
+        match runs.timed(|| scan.call(pagemap)) {
             Ok((found, walk_end)) => {
                 for region in found {
                     let categories = PageCategories::from_bits_truncate(region.categories);
