@@ -21,6 +21,7 @@ pub mod explain;
 mod facts;
 mod figures;
 mod gentle;
+pub mod heap;
 pub mod json;
 mod measure;
 mod page;
