@@ -4,7 +4,7 @@
 
 use crate::elf::{FileState, Image};
 use crate::render::{Unit, size};
-use crate::{Kind, Region, Snapshot, Thread};
+use crate::{HeapReport, Kind, Region, Snapshot, Thread, ZoneReport};
 use procfs::{Kib, LimitValue};
 
 /// One thing to say.
@@ -69,6 +69,7 @@ pub fn audit(snapshot: &Snapshot) -> Vec<Finding> {
             "no RELRO: its tables of pointers stay writable",
             images.iter().filter(|i| i.lacks_relro == Some(true)),
         ),
+        arena_slack(snapshot.heap.as_ref()),
         main_stack(regions, snapshot.facts.stack_limit),
         deep_thread(
             snapshot.threads.as_deref().unwrap_or_default(),
@@ -124,6 +125,33 @@ fn named<'a>(code: &'static str, what: &str, images: impl Iterator<Item = &'a Im
     (!names.is_empty()).then(|| Finding {
         code,
         text: format!("{}{more}: {what}", shown.join(", ")),
+    })
+}
+
+/// Slack below this is not worth a line.
+const MUCH_SLACK: Kib = Kib(16 << 10);
+
+/// All arenas together, if half of what they hold is not allocated.
+fn arena_slack(heap: Option<&HeapReport>) -> Option<Finding> {
+    let zones = &heap?.zones;
+    let sum = |get: fn(&ZoneReport) -> Option<Kib>| {
+        zones
+            .iter()
+            .filter_map(get)
+            .fold(0_u64, |sum, kib| sum.saturating_add(kib.0))
+    };
+    let slack = sum(ZoneReport::slack);
+    let held =
+        sum(|zone| zone.slack().and(zone.dirty)).saturating_add(sum(|zone| zone.slack().and(zone.swap)));
+    let trim = sum(|zone| Some(Kib::from_bytes(zone.zone.counts.as_ref()?.trim_bytes)));
+    (Kib(slack) >= MUCH_SLACK && slack >= held / 2).then(|| Finding {
+        code: ARENA_SLACK,
+        text: format!(
+            "malloc holds {}, of which the program has not allocated {}; malloc_trim would return about {}",
+            size(Some(Kib(held)), Unit::Bytes),
+            size(Some(Kib(slack)), Unit::Bytes),
+            size(Some(Kib(trim)), Unit::Bytes)
+        ),
     })
 }
 

@@ -6,8 +6,9 @@
 //! added within version 1; meanings do not change.
 
 use crate::corefile::CoreJson;
+use crate::heap::{Counts, Reading, ZoneKind};
 use crate::printable;
-use crate::{Figure, MaxPerms, Region, Snapshot, Thread, TypeRow};
+use crate::{Figure, MaxPerms, Region, Snapshot, Thread, TypeRow, ZoneReport};
 use procfs::{Addr, Kib, VmFlags};
 use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
@@ -36,6 +37,7 @@ struct Document<'a> {
     core: Option<CoreJson>,
     regions: Option<Regions<'a>>,
     threads: Option<Vec<ThreadOut<'a>>>,
+    malloc_zones: Option<Vec<ZoneOut<'a>>>,
     audit: Vec<AuditOut>,
     types: Vec<TypeOut>,
     total: Option<RowOut>,
@@ -87,6 +89,29 @@ struct StackOut {
     high_water: Option<u64>,
     resident: Option<u64>,
     is_exact: bool,
+}
+
+#[derive(Serialize)]
+struct ZoneOut<'a> {
+    name: &'a str,
+    kind: ZoneKind,
+    address: Option<String>,
+    #[serde(rename = "virtual")]
+    size: u64,
+    resident: Option<u64>,
+    dirty: Option<u64>,
+    swap: Option<u64>,
+    allocation_count: Option<u64>,
+    bytes_allocated: Option<u64>,
+    bytes_in_use_by_glibc: Option<u64>,
+    slack: Option<u64>,
+    fragmentation_percent: Option<f64>,
+    system: u64,
+    top: u64,
+    trimmable: Option<u64>,
+    attached_threads: Option<u64>,
+    counts: Option<&'a Counts>,
+    reading: &'a Reading,
 }
 
 #[derive(Serialize)]
@@ -220,6 +245,10 @@ fn document(snapshot: &Snapshot) -> Document<'_> {
             .threads
             .as_ref()
             .map(|all| all.iter().map(thread_out).collect()),
+        malloc_zones: snapshot
+            .heap
+            .as_ref()
+            .map(|heap| heap.zones.iter().map(zone_out).collect()),
         audit: crate::audit::audit(snapshot)
             .into_iter()
             .map(|finding| AuditOut {
@@ -247,6 +276,31 @@ impl Serialize for Regions<'_> {
             list.serialize_element(&region_out(region, self.snapshot))?;
         }
         list.end()
+    }
+}
+
+fn zone_out(report: &ZoneReport) -> ZoneOut<'_> {
+    let zone = &report.zone;
+    let counts = zone.counts.as_ref();
+    ZoneOut {
+        name: &zone.name,
+        kind: zone.kind,
+        address: zone.address.map(|address| hex(Addr(address))),
+        size: zone.virtual_bytes(),
+        resident: bytes(report.resident),
+        dirty: bytes(report.dirty),
+        swap: bytes(report.swap),
+        allocation_count: counts.map(|c| c.allocated_chunks),
+        bytes_allocated: counts.map(|c| c.allocated_bytes),
+        bytes_in_use_by_glibc: counts.and_then(|c| c.glibc_in_use_bytes),
+        slack: bytes(report.slack()),
+        fragmentation_percent: report.fragmentation_percent(),
+        system: zone.system_bytes,
+        top: zone.top_bytes,
+        trimmable: counts.map(|c| c.trim_bytes),
+        attached_threads: zone.attached_threads,
+        counts,
+        reading: &zone.reading,
     }
 }
 

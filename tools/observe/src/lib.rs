@@ -35,6 +35,7 @@ mod snapshot;
 pub mod system;
 mod threads;
 mod totals;
+mod zones;
 
 pub use classify::Kind;
 pub use elf::{FileState, Image, Section};
@@ -49,3 +50,4 @@ pub use share::ShareMode;
 pub use snapshot::{Gap, Snapshot, Take};
 pub use threads::{StackSpan, Thread};
 pub use totals::{LibraryLine, Totals, TypeRow, WritableLine};
+pub use zones::{HeapReport, ZoneReport};

@@ -5,11 +5,13 @@ use crate::corefile::CoreFacts;
 use crate::elf::{Image, Images, Section};
 use crate::facts::{gather, is_still, page_bytes_of, recognise};
 use crate::gentle::read_gently;
+use crate::heap::Limits;
 use crate::measure::{derive, footprint};
 use crate::page::ZeroPages;
 use crate::read::{Pass, read_maps, read_smaps};
 use crate::share::{Aliases, share_mode};
 use crate::threads::{Thread, name_stacks, threads};
+use crate::zones::{self, HeapReport};
 use crate::{Facts, Footprint, Kind, Object, ObserveError, Peak, Region, Totals};
 use procfs::{Addr, Root, RootError, Statm};
 use std::sync::Arc;
@@ -25,7 +27,7 @@ pub struct Gap {
 }
 
 /// A process as it was.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Snapshot {
     /// What the header says.
     pub facts: Facts,
@@ -35,6 +37,8 @@ pub struct Snapshot {
     pub images: Vec<Image>,
     /// Their sections by address, if they were asked for.
     pub sections: Vec<Section>,
+    /// The allocator's zones, if they were asked for and could be read.
+    pub heap: Option<HeapReport>,
     /// The threads and their stacks. `None` if they could not be listed.
     pub threads: Option<Vec<Thread>>,
     /// What could not be read, and why.
@@ -54,6 +58,8 @@ pub struct Snapshot {
 pub struct Take {
     /// The sections of ELF files.
     pub sections: bool,
+    /// Walk malloc's zones whose heap has at most so many bytes; larger ones are told in sum.
+    pub heap: Option<u64>,
     /// Hold the target up for about a millisecond at a time at most, and do without what only `smaps` tells.
     pub gentle: bool,
 }
@@ -114,11 +120,16 @@ impl Snapshot {
         if let Some((regions, threads)) = regions.as_mut().zip(threads.as_ref()) {
             name_stacks(regions, threads);
         }
+        let heap = regions
+            .as_mut()
+            .zip(take.heap)
+            .and_then(|(regions, bytes)| heap(root, pid, regions, bytes, facts.page_bytes?, &mut gaps));
         Ok(Self {
             facts,
             regions,
             images: images.into_list(),
             sections,
+            heap,
             threads,
             gaps,
             changed_while_reading: before != after,
@@ -187,6 +198,32 @@ fn read_regions(root: &dyn Root, pid: i32, gaps: &mut Vec<Gap>) -> Result<Option
     match counted {
         Some(pass) => Ok(Some(pass)),
         None => or_gap("the regions", read_maps(root, pid).map(Pass::quick)),
+    }
+}
+
+/// The zones; what forbids to read them is said.
+fn heap(
+    root: &dyn Root,
+    pid: i32,
+    regions: &mut [Region],
+    bytes: u64,
+    page_bytes: u64,
+    gaps: &mut Vec<Gap>,
+) -> Option<HeapReport> {
+    let limits = Limits {
+        heap_bytes: bytes,
+        ..Limits::default()
+    };
+    match zones::report(root, pid, regions, page_bytes, limits) {
+        Ok(report) => Some(report),
+        Err(e) => {
+            let why = e.to_string();
+            gaps.push(Gap {
+                what: "malloc's zones",
+                why,
+            });
+            None
+        }
     }
 }
 

@@ -55,6 +55,14 @@ pub struct Args {
     #[arg(short, long)]
     sort_by_size: bool,
 
+    /// Walk malloc's zones however large they are (by default heaps up to 64 MB are walked, larger ones told in sum)
+    #[arg(long, conflicts_with = "no_heap")]
+    heap: bool,
+
+    /// Do not look into malloc's zones: read no memory of the process
+    #[arg(long)]
+    no_heap: bool,
+
     /// Hold the process up for at most about 1 ms at a time: do without smaps, and so without PSS, maximum protection and a few more
     #[arg(long)]
     gentle: bool,
@@ -78,6 +86,9 @@ pub struct Args {
     #[command(flatten)]
     all: AllArgs,
 }
+
+/// A heap of small chunks takes a millisecond or two for each megabyte.
+const WALKED_BY_DEFAULT: u64 = 64 << 20;
 
 /// Addresses are hexadecimal, with or without 0x, as the report prints them.
 fn parse_address(word: &str) -> Result<Addr, String> {
@@ -138,6 +149,7 @@ impl Args {
         let take = Take {
             sections: self.verbose || self.json,
             gentle: self.gentle,
+            heap: self.heap_bytes(),
         };
         let mut snapshot = Snapshot::take_with(root, pid, take)?;
         if let Some(core) = source.core.clone() {
@@ -168,6 +180,15 @@ impl Args {
             ))),
             (None, _) => Err(in_part(&snapshot)),
         }
+    }
+
+    /// The largest heap that is walked. One address, or a gentle look, needs none.
+    fn heap_bytes(&self) -> Option<u64> {
+        if self.heap {
+            return Some(u64::MAX);
+        }
+        let is_left_out = self.no_heap || self.gentle || self.address.is_some();
+        (!is_left_out).then_some(WALKED_BY_DEFAULT)
     }
 
     fn options(&self, screen: &Screen) -> Options {

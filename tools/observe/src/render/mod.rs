@@ -10,6 +10,7 @@ mod regions;
 mod size;
 mod summary;
 mod threads;
+mod zones;
 
 pub use address::around;
 pub use palette::Palette;
@@ -76,6 +77,7 @@ pub fn report(snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io
     header::write(snapshot, options, out)?;
     regions::write(snapshot, options, out)?;
     summary::write(snapshot, options, out)?;
+    zones::write(snapshot, options, out)?;
     threads::write(snapshot, options, out)?;
     remarks(snapshot, options, out)
 }
