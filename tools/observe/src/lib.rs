@@ -22,6 +22,7 @@ mod facts;
 mod figures;
 mod gentle;
 pub mod heap;
+pub mod html;
 pub mod json;
 mod measure;
 mod page;

@@ -106,7 +106,7 @@ pub struct Region {
     /// How many mappings it stands for (more than 1 after coalescing).
     pub count: u32,
     /// Page size of this mapping in KiB; 0 if it was not read.
-    pub(crate) page_kib: u32,
+    pub page_kib: u32,
     /// The key of pkey_alloc(2), where the hardware has them.
     pub protection_key: Option<u16>,
     /// Current protection, and MAP_SHARED or not.

@@ -2,6 +2,8 @@
 
 pub mod all;
 pub mod demo;
+pub mod explain;
+pub mod html;
 pub mod ps;
 pub mod run;
 pub mod vmmap;

@@ -71,6 +71,10 @@ pub struct Args {
     #[arg(long, conflicts_with = "address")]
     json: bool,
 
+    /// One self-contained page of HTML into this file (`-`: standard output): the address space, its pages, its regions
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "address"])]
+    html: Option<PathBuf>,
+
     /// Read this folder, shaped like /proc, such as a saved copy
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
@@ -105,7 +109,7 @@ impl Args {
     /// [`Failure`] if the process cannot be shown, or only in part.
     pub fn run_on_host(self) -> Result<(), Failure> {
         if let Some(word) = &self.explain {
-            return explain(word, &mut Screen::new(self.color));
+            return super::explain::explain(word, &mut Screen::new(self.color));
         }
         let word = self.target.as_deref().unwrap_or_default();
         let target = Target::parse(word);
@@ -125,7 +129,7 @@ impl Args {
     /// [`Failure`] as above, or if no machine runs.
     pub fn run_on_machines(self) -> Result<(), Failure> {
         if let Some(word) = &self.explain {
-            return explain(word, &mut Screen::new(self.color));
+            return super::explain::explain(word, &mut Screen::new(self.color));
         }
         let sources = match self.root.clone() {
             Some(root) => target::folder(root)?,
@@ -155,7 +159,9 @@ impl Args {
         if let Some(core) = source.core.clone() {
             core.complete(&mut snapshot);
         }
-        if self.json {
+        if let Some(file) = &self.html {
+            super::html::write(&snapshot, root, file, &mut screen)?;
+        } else if self.json {
             observe::json::write(&snapshot, &mut screen)?;
         } else if self.all.is_csv() {
             let regions = snapshot.regions.as_deref().unwrap_or_default();
@@ -214,31 +220,6 @@ impl Args {
             tool,
         }
     }
-}
-
-/// `--explain WORD`.
-fn explain(word: &str, screen: &mut Screen) -> Result<(), Failure> {
-    let entries: Vec<_> = match word {
-        "all" => observe::explain::entries().iter().collect(),
-        word => observe::explain::explain(word).into_iter().collect(),
-    };
-    if entries.is_empty() {
-        let known: Vec<&str> = observe::explain::entries().iter().map(|e| e.word).collect();
-        let known = known.join(", ");
-        return Err(Failure::new(format!(
-            "\"{word}\" is no word of the report; it knows: {known}"
-        )));
-    }
-    let width = screen.width.unwrap_or(100).clamp(40, 100);
-    for entry in entries {
-        writeln!(screen, "{}", screen.palette.title(entry.word))?;
-        let indent = textwrap::Options::new(width)
-            .initial_indent("    ")
-            .subsequent_indent("    ");
-        writeln!(screen, "{}", textwrap::fill(entry.text, indent))?;
-    }
-    screen.flush()?;
-    Ok(())
 }
 
 /// The regions could not be read: say what was shown instead, and what would help.
