@@ -14,6 +14,7 @@ use crate::command::{Done, capture};
 use crate::inputs::{self, Refused};
 use crate::live;
 use crate::outcome::{Check, Verdict};
+use crate::pages;
 use crate::runner::{PageSize, Program, Runner};
 use crate::toolchain::{busybox, qemu};
 use crate::trouble::Trouble;
@@ -33,6 +34,7 @@ impl Plan {
         checks.extend(self.case_checks());
         if let Runner::Machine(pagewalk) = &self.runner {
             checks.extend(live::checks(pagewalk));
+            checks.extend(pages::checks(&pagewalk.with_file_name("vmmap")));
             checks.extend(self.refusal_checks()?);
             checks.extend(self.seed_checks());
         }

@@ -4,6 +4,7 @@
 
 mod bench;
 mod bench_vmmap;
+mod browser;
 mod ci;
 mod command;
 mod debian;
@@ -12,6 +13,7 @@ mod guests;
 mod inputs;
 mod live;
 mod outcome;
+mod pages;
 mod record;
 mod runner;
 mod test;
