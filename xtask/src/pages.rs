@@ -139,11 +139,10 @@ fn own_page(vmmap: &Path) -> Result<(), Trouble> {
             "return document.getElementById('diff-card').hidden",
             &json!(true),
         )?;
-        expect(
-            browser,
-            "return document.querySelectorAll('#notices p').length",
-            &json!(0),
-        )
+        // Other checks run beside this one in the same process, so that its map may change: that is no fault of the page.
+        let lacks = "return [...document.querySelectorAll('#notices p')].map((p) => p.textContent) \
+            .filter((text) => !text.startsWith('The address space changed'))";
+        expect(browser, lacks, &json!([]))
     })
 }
 

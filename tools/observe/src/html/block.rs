@@ -1,4 +1,4 @@
-//! A JSON document inside a page ([`write`]): as text while it is small, deflated and in base64 when it is large.
+//! A JSON document inside a page ([`write()`]): as text while it is small, deflated and in base64 when it is large.
 //!
 //! Text is made inert: `<`, `>`, `&` and the two line separators that JSON allows raw are written as `\u` escapes. JSON has them only
 //! inside strings, so the document stays the same document, and no name can end the element that holds it. A map of 60,000

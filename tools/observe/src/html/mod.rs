@@ -1,4 +1,4 @@
-//! A process as one self-contained page of HTML ([`write`]): the address space to scale, the pages of each region by state
+//! A process as one self-contained page of HTML ([`write()`]): the address space to scale, the pages of each region by state
 //! ([`Pages`]), the regions, the sums by type, a diff.
 //!
 //! The page holds data and a program apart. The data are JSON documents: `pagewalk.vmmap/1` as [`crate::json`] writes it,
