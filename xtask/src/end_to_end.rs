@@ -18,6 +18,7 @@ use crate::pages;
 use crate::runner::{PageSize, Program, Runner};
 use crate::toolchain::{busybox, qemu};
 use crate::trouble::Trouble;
+use crate::truth;
 
 /// No guest of the matrix takes longer than this on a slow host.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -35,6 +36,7 @@ impl Plan {
         if let Runner::Machine(pagewalk) = &self.runner {
             checks.extend(live::checks(pagewalk));
             checks.extend(pages::checks(&pagewalk.with_file_name("vmmap")));
+            checks.extend(truth::checks(pagewalk));
             checks.extend(self.refusal_checks()?);
             checks.extend(self.seed_checks());
         }

@@ -19,6 +19,7 @@ mod runner;
 mod test;
 mod toolchain;
 mod trouble;
+mod truth;
 
 use std::process::ExitCode;
 
