@@ -114,6 +114,71 @@ fn trap_4_a_zero_in_a_large_region_is_seen() {
     is_right(&subject);
 }
 
+/// A setting of the kernel's that a test changes, if this user may and it is not so already, and puts back.
+struct Setting {
+    path: &'static str,
+    before: String,
+}
+
+impl Setting {
+    fn changed(path: &'static str, to: &str) -> Option<Self> {
+        let before = std::fs::read_to_string(path).ok()?.trim().to_owned();
+        std::fs::write(path, to).ok()?;
+        Some(Self { path, before })
+    }
+}
+
+impl Drop for Setting {
+    fn drop(&mut self) {
+        let _ = std::fs::write(self.path, &self.before);
+    }
+}
+
+#[test]
+#[ignore = "/anon_hugepage is told as a mapped file"]
+fn trap_4_hugetlb_is_resident_though_rss_leaves_it_out() {
+    let _pool = Setting::changed("/proc/sys/vm/nr_hugepages", "4");
+    let subject = Subject::trap("hugetlb");
+    let Some((start, end)) = subject.range("hugetlb, private") else {
+        println!("this kernel has no huge pages to give: nothing was checked");
+        return;
+    };
+    assert_eq!(kernel_says(subject.pid(), start, "Rss"), Some(0));
+    assert_eq!(
+        kernel_says(subject.pid(), start, "Private_Hugetlb"),
+        Some(end - start)
+    );
+    is_right(&subject);
+}
+
+/// Pages that KSM merged are shared, with whomever, until they are written.
+#[test]
+fn pages_that_ksm_merged_are_copy_on_write() {
+    let _ksm = Setting::changed("/sys/kernel/mm/ksm/run", "1");
+    let subject = Subject::trap("same-pages");
+    let Some((start, end)) = subject.range("same pages") else {
+        return;
+    };
+    let merged = || kernel_says(subject.pid(), start, "KSM");
+    let is_all = (0..400).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        merged() == Some(end - start)
+    });
+    if !is_all {
+        println!(
+            "KSM does not merge here (it has {:?}): nothing was checked",
+            merged()
+        );
+        return;
+    }
+    is_right(&subject);
+    // The kernel's own counters do not say that it is shared: all of it may be called private.
+    println!(
+        "Shared_Dirty: {:?}",
+        kernel_says(subject.pid(), start, "Shared_Dirty")
+    );
+}
+
 #[test]
 fn trap_5_neighbours_are_one_mapping() {
     let subject = Subject::trap("merged");

@@ -96,6 +96,48 @@ static void far_zero(void)
     region("far zero", at, size, FIGURES, "ZER", nothing, nothing);
 }
 
+static size_t huge_page_size(void)
+{
+    char line[128];
+    size_t kib = 0;
+    FILE *file = fopen("/proc/meminfo", "r");
+    must(file != NULL, "/proc/meminfo");
+    while (fgets(line, sizeof line, file) && sscanf(line, "Hugepagesize: %zu kB", &kib) != 1) {}
+    fclose(file);
+    return kib * 1024;
+}
+
+/* 4, too: pages of hugetlb, which Rss leaves out. */
+static void hugetlb(void)
+{
+    size_t size = huge_page_size();
+    int sort[] = {MAP_PRIVATE, MAP_SHARED};
+    for (int i = 0; i < 2; i++) {
+        char *at = size ? mmap(place(), size, PROT_READ | PROT_WRITE,
+                               sort[i] | MAP_ANONYMOUS | MAP_HUGETLB | MAP_FIXED_NOREPLACE, -1, 0)
+                        : MAP_FAILED;
+        if (at == MAP_FAILED) {
+            lacks("hugetlb", errno);
+            return;
+        }
+        touch(at, size / page);
+        region(i ? "hugetlb, shared" : "hugetlb, private", at, size, "\"type\":\"%s\",\"uss\":%zu," FIGURES,
+               i ? "shared memory" : "VM_ALLOCATE", size, i ? "SHM" : "PRV", size, size);
+    }
+}
+
+/* Pages with the same content, for KSM to merge. */
+static void same_pages(void)
+{
+    char *at = anonymous(64 * page, PROT_READ | PROT_WRITE);
+    memset(at, 0x5a, 64 * page);
+    if (madvise(at, 64 * page, MADV_MERGEABLE) != 0) {
+        lacks("KSM", errno);
+        return;
+    }
+    region("same pages", at, 64 * page, "\"share_mode\":\"COW\",\"resident\":%zu,\"swap\":0", 64 * page);
+}
+
 /* 5: neighbours that are alike are one mapping. */
 static void merged(void)
 {
@@ -207,7 +249,8 @@ int main(int count, char **words)
         void (*make)(void);
     } traps[] = {{"fresh-file", fresh_file}, {"twice-and-forked", twice_and_forked}, {"guards", guards}, {"zeros", zeros},
                  {"merged", merged}, {"lazy", lazy}, {"growing", growing}, {"locked", locked}, {"names", names},
-                 {"untouched", untouched}, {"far-zero", far_zero}};
+                 {"untouched", untouched}, {"far-zero", far_zero},
+                 {"hugetlb", hugetlb}, {"same-pages", same_pages}};
     bool is_known = false;
     for (size_t i = 0; i < sizeof traps / sizeof *traps; i++)
         if (strcmp(words[1], traps[i].name) == 0) is_known = true, traps[i].make();
