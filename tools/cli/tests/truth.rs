@@ -451,13 +451,13 @@ fn the_json_adds_up_to_the_kernels_rollup() {
             .expect("the subject lives");
         rollup.counts
     };
-    let before = rollup();
-    let report = json_of(truth.pid());
-    assert_eq!(
-        (before.rss, before.anonymous),
-        (rollup().rss, rollup().anonymous),
-        "the subject stands still"
-    );
+    // The kernel moves pages by itself now and then, and then does not count them.
+    let (before, report) = (0..20)
+        .find_map(|_| {
+            let (before, report, after) = (rollup(), json_of(truth.pid()), rollup());
+            ((before.rss, before.anonymous) == (after.rss, after.anonymous)).then_some((before, report))
+        })
+        .expect("the subject stands still");
     let regions = report["regions"].as_array().expect("the report has regions");
     let sum = |key: &str| regions.iter().map(|r| r[key].as_u64()).sum::<Option<u64>>();
     let kernel = Figures::from(&before);
@@ -511,7 +511,7 @@ fn costs(pid: i32) -> (Counts, Vec<String>, [String; 2]) {
 }
 
 /// Every way to look at a process leaves it as it was: no page is faulted in, no page table made.
-fn is_left_as_it_was(subject: &Subject) {
+fn is_left_as_it_was(subject: &Subject) -> Result<(), String> {
     let pid = subject.pid();
     let before = costs(pid);
     assert!(
@@ -519,29 +519,43 @@ fn is_left_as_it_was(subject: &Subject) {
         "{before:?}"
     );
     let word = pid.to_string();
-    for options in [
+    let untouched = subject.range("untouched").map(|(start, _)| format!("{start:x}"));
+    let one_address: Vec<&str> = untouched.iter().map(String::as_str).collect();
+    let all = [
         &["-v"][..],
         &["--json"],
         &["-summary"],
         &["-stacks"],
         &["-interleaved", "-pages"],
-    ] {
-        report(&[options, &[&word]].concat());
-        assert_eq!(costs(pid), before, "after vmmap {options:?}");
+    ];
+    for (options, address) in all
+        .into_iter()
+        .map(|options| (options, &[][..]))
+        .chain([(&[][..], &one_address[..])])
+    {
+        report(&[options, &[&word], address].concat());
+        let after = costs(pid);
+        if after != before {
+            return Err(format!(
+                "vmmap {options:?} {address:?}: before {before:?}, after {after:?}"
+            ));
+        }
     }
+    Ok(())
+}
+
+/// With a new process each time: a report that disturbs does so to each, but the host's kernel moves pages by itself now and then.
+fn is_left_as_it_was_by_any(of: impl Fn() -> Subject) {
+    let disturbed: Vec<String> = (0..3).map_while(|_| is_left_as_it_was(&of()).err()).collect();
+    assert!(disturbed.len() < 3, "{}", disturbed.join("\n"));
 }
 
 #[test]
 fn a_report_leaves_untouched_memory_untouched() {
-    let subject = Subject::trap("untouched");
-    is_left_as_it_was(&subject);
-    let (start, _) = subject.range("untouched").expect("the program made it");
-    report(&[&subject.pid().to_string(), &format!("{start:x}")]);
-    is_left_as_it_was(&subject);
+    is_left_as_it_was_by_any(|| Subject::trap("untouched"));
 }
 
 #[test]
 fn a_report_leaves_threads_and_arenas_as_they_were() {
-    let truth = Subject::truth();
-    is_left_as_it_was(&truth);
+    is_left_as_it_was_by_any(Subject::truth);
 }
