@@ -12,7 +12,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -105,6 +105,9 @@ fn traps_program() -> &'static PathBuf {
     BUILT.get_or_init(|| compiled("traps", &[], &["traps.c", "say.c"]))
 }
 
+/// Held for reading by each [`Subject`]; for writing by who turns swap on, because turning it off again brings everybody's pages back.
+pub(crate) static SWAPPING: RwLock<()> = RwLock::new(());
+
 /// A running program of `tests/truth`, ended when this is dropped.
 pub(crate) struct Subject {
     program: Child,
@@ -114,11 +117,21 @@ pub(crate) struct Subject {
     stderr: PathBuf,
     folder: TempDir,
     _on_tmpfs: Option<TempDir>,
+    _no_swapping: Option<RwLockReadGuard<'static, ()>>,
 }
 
 impl Subject {
     /// `truth`, stopped, with its stopped child.
     pub(crate) fn truth() -> Self {
+        Self::truth_with(no_swapping())
+    }
+
+    /// The same, for who holds [`SWAPPING`].
+    pub(crate) fn truth_with_swap() -> Self {
+        Self::truth_with(None)
+    }
+
+    fn truth_with(no_swapping: Option<RwLockReadGuard<'static, ()>>) -> Self {
         let (program, library) = truth_program();
         let folder = tempfile::tempdir().expect("a temporary folder");
         for name in ["stays", "deleted", "replaced", "new"] {
@@ -130,7 +143,7 @@ impl Subject {
         command
             .arg(folder.path())
             .args(on_tmpfs.as_ref().map(TempDir::path));
-        let subject = Self::start(command, folder, on_tmpfs);
+        let subject = Self::start(command, folder, on_tmpfs, no_swapping);
         subject.wait_until_still();
         subject
     }
@@ -147,10 +160,15 @@ impl Subject {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut command = Command::new(traps_program());
         command.arg(name).arg(folder.path());
-        Self::start(command, folder, None)
+        Self::start(command, folder, None, no_swapping())
     }
 
-    fn start(mut command: Command, folder: TempDir, on_tmpfs: Option<TempDir>) -> Self {
+    fn start(
+        mut command: Command,
+        folder: TempDir,
+        on_tmpfs: Option<TempDir>,
+        no_swapping: Option<RwLockReadGuard<'static, ()>>,
+    ) -> Self {
         // Its child becomes ours when it ends, so that no zombie stays.
         let _ = set_child_subreaper(Some(rustix::process::getpid()));
         let stderr = folder.path().join("stderr");
@@ -174,6 +192,7 @@ impl Subject {
             stderr,
             folder,
             _on_tmpfs: on_tmpfs,
+            _no_swapping: no_swapping,
         };
         let said = subject.said();
         assert!(
@@ -292,6 +311,10 @@ impl Drop for Subject {
             let _ = waitpid(Some(child), WaitOptions::empty());
         }
     }
+}
+
+fn no_swapping() -> Option<RwLockReadGuard<'static, ()>> {
+    Some(SWAPPING.read().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// All threads of the process are stopped: nothing of it can change any more.
