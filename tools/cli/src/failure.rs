@@ -2,6 +2,7 @@
 
 use observe::ObserveError;
 use procfs::RootError;
+use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::process::ExitCode;
@@ -78,13 +79,36 @@ impl From<io::Error> for Failure {
     }
 }
 
+/// Parse the command line; an error of it is one line, help and version are printed as they are.
+///
+/// # Errors
+/// The exit code to end with.
+pub fn parse<P: clap::Parser>(
+    program: &str,
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Result<P, ExitCode> {
+    P::try_parse_from(arguments).map_err(|error| {
+        if !error.use_stderr() {
+            return finish(program, error.print().map_err(Failure::from));
+        }
+        let text = error.render().to_string();
+        // The first paragraph says what is wrong; what follows is usage.
+        let said = text.split("\n\n").next().unwrap_or_default();
+        let words: Vec<&str> = said.trim_start_matches("error: ").split_whitespace().collect();
+        let message = format!("{}; see {program} --help", words.join(" "));
+        finish(program, Err(Failure::usage(message)))
+    })
+}
+
 /// Print the error, if any, as `PROGRAM: message`, and give the exit code.
 pub fn finish(program: &str, result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !failure.is_quiet() {
-                anstream::eprintln!("{program}: {failure}");
+                // What the user wrote may be in it: it must not steer the terminal, nor make a second line.
+                let line = observe::printable(failure.message.as_bytes());
+                anstream::eprintln!("{program}: {line}");
             }
             ExitCode::from(failure.code)
         }

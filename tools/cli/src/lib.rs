@@ -13,4 +13,4 @@ pub mod screen;
 pub mod size;
 pub mod target;
 
-pub use failure::{Failure, finish};
+pub use failure::{Failure, finish, parse};

@@ -39,7 +39,10 @@ fn arguments() -> Vec<OsString> {
 }
 
 fn main() -> ExitCode {
-    let Pagewalk { command, papers } = Pagewalk::parse_from(arguments());
+    let Pagewalk { command, papers } = match cli::parse("pagewalk", arguments()) {
+        Ok(parsed) => parsed,
+        Err(code) => return code,
+    };
     let result = match command {
         None => papers.print(Pagewalk::command()),
         Some(Command::Run(args)) => args.run(),

@@ -129,11 +129,12 @@ pub fn find<'a>(sources: &'a [Source], target: &Target) -> Result<(&'a Source, i
 fn by_pid(sources: &[Source], machine: Option<u32>, pid: i32) -> Vec<Match<'_>> {
     let is_asked = |source: &&Source| machine.is_none() || source.machine == machine;
     let seen = sources.iter().filter(is_asked).filter_map(|source| {
-        Some(Match {
-            source,
-            pid,
-            name: name_of(source, pid).ok()?,
-        })
+        let name = match name_of(source, pid) {
+            // It is there, if nothing else is known of it: what reads it says why.
+            Err(error) if !error.is_gone() => "?".into(),
+            name => name.ok()?,
+        };
+        Some(Match { source, pid, name })
     });
     seen.collect()
 }

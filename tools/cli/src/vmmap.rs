@@ -21,7 +21,11 @@ Apple's single-dash words work too: -summary -interleaved -wide -verbose -pages 
 Exit status: 0 shown; 1 the process cannot be shown; 2 wrong command line; 3 shown in part.";
 
 fn main() -> ExitCode {
-    let Vmmap { args, papers } = Vmmap::parse_from(cli::apple::rewrite(std::env::args_os()));
+    let arguments = cli::apple::rewrite(std::env::args_os());
+    let Vmmap { args, papers } = match cli::parse("vmmap", arguments) {
+        Ok(parsed) => parsed,
+        Err(code) => return code,
+    };
     let result = if papers.is_asked() {
         papers.print(Vmmap::command())
     } else {

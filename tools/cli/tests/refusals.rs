@@ -216,7 +216,6 @@ fn odd_command_lines() {
 }
 
 #[test]
-#[ignore = "clap's errors have several lines"]
 fn odd_command_lines_get_one_line() {
     for words in ODD {
         refuses(vmmap(words), 2, &[]);
@@ -248,7 +247,6 @@ fn odd_folders_and_names() {
 
 /// What a user wrote does not steer the terminal of whoever reads the error.
 #[test]
-#[ignore = "names are printed as they were given"]
 fn an_error_has_no_control_characters() {
     let (_, _, stderr) = told(vmmap(&["\u{1b}[31mred\u{7}\nblue"]));
     assert!(stderr.trim_end().chars().all(|c| !c.is_control()), "{stderr:?}");
@@ -489,7 +487,6 @@ fn a_proc_that_makes_other_users_processes_invisible() {
 
 /// Others' processes are listed, and nothing of them can be read. They do exist.
 #[test]
-#[ignore = "a denied stat is told as a process that does not exist"]
 fn a_proc_that_closes_other_users_processes() {
     if let Some(output) = behind_hidepid("1") {
         refuses(output, 1, &["denied", "hidepid"]);

@@ -108,7 +108,6 @@ fn trap_4_present_is_not_resident() {
 
 /// A memory of zeros too large to be read page by page at little cost: it must not be called empty.
 #[test]
-#[ignore = "regions of more than 64 Ki pages are called empty unseen"]
 fn trap_4_a_zero_in_a_large_region_is_seen() {
     let subject = Subject::trap("far-zero");
     is_right(&subject);
@@ -135,7 +134,6 @@ impl Drop for Setting {
 }
 
 #[test]
-#[ignore = "/anon_hugepage is told as a mapped file"]
 fn trap_4_hugetlb_is_resident_though_rss_leaves_it_out() {
     let _pool = Setting::changed("/proc/sys/vm/nr_hugepages", "4");
     let subject = Subject::trap("hugetlb");
@@ -190,7 +188,6 @@ fn trap_5_neighbours_are_one_mapping() {
 
 /// Two blocks of malloc's with a mapping of their own merge; both are counted.
 #[test]
-#[ignore = "no malloc_zones yet"]
 fn trap_5_merged_blocks_are_counted() {
     let subject = Subject::trap("merged");
     let report = json_of(subject.pid());
@@ -330,7 +327,6 @@ fn trap_9_names_are_not_what_they_seem() {
 /// Of a file whose name only looks deleted, the audit says nothing; of a break that malloc has no part in, the report does not say
 /// that malloc has.
 #[test]
-#[ignore = "no audit yet"]
 fn trap_9_a_name_does_not_make_a_deleted_file() {
     let subject = Subject::trap("names");
     let report = json_of(subject.pid());

@@ -58,7 +58,6 @@ fn droppable_memory_is_volatile() {
 }
 
 #[test]
-#[ignore = "no protection_key yet"]
 fn protection_keys_are_reported() {
     let truth = Subject::truth();
     if truth.line("protection key").is_some() {
@@ -147,7 +146,6 @@ fn elf_files_are_named_down_to_segments() {
 }
 
 #[test]
-#[ignore = "no sections yet"]
 fn elf_files_are_named_down_to_sections() {
     let truth = Subject::truth();
     let wrong = truth.wrong(is_inside);
@@ -159,7 +157,6 @@ fn elf_files_are_named_down_to_sections() {
 }
 
 #[test]
-#[ignore = "no threads yet"]
 fn threads_are_named_with_their_stacks() {
     let truth = Subject::truth();
     let mut wrong = Vec::new();
@@ -206,7 +203,6 @@ fn threads_are_named_with_their_stacks() {
 
 /// Each stack of a thread is a region, or with others a part of one, of type Stack; its guard is no part of it.
 #[test]
-#[ignore = "no threads yet"]
 fn regions_of_stacks_say_whose_they_are() {
     let truth = Subject::truth();
     let report = json_of(truth.pid());
@@ -280,7 +276,6 @@ fn arenas_in_use(stats: &str) -> Vec<(u64, u64)> {
 }
 
 #[test]
-#[ignore = "no malloc_zones yet"]
 fn malloc_zones_are_as_malloc_stats_says_to_the_byte() {
     let truth = Subject::truth();
     let mut expected = arenas_in_use(&truth.said());
@@ -328,7 +323,6 @@ fn malloc_zones_are_as_malloc_stats_says_to_the_byte() {
 
 /// Each block that `truth` and its threads got a mapping of its own for is counted, though neighbours merge.
 #[test]
-#[ignore = "no malloc_zones yet"]
 fn blocks_with_mappings_of_their_own_are_counted() {
     let truth = Subject::truth();
     let stats = truth.said();
@@ -356,7 +350,6 @@ fn blocks_with_mappings_of_their_own_are_counted() {
 }
 
 #[test]
-#[ignore = "no audit yet"]
 fn the_audit_names_what_is_to_be_said() {
     let truth = Subject::truth();
     let report = json_of(truth.pid());

@@ -13,6 +13,13 @@ pub enum ObserveError {
         /// Where it was sought.
         root: String,
     },
+    /// It is there, and nothing of it may be read: another user's, in a `/proc` mounted with hidepid.
+    Denied {
+        /// Its id.
+        pid: i32,
+        /// What the system said.
+        why: String,
+    },
     /// A kernel thread: it has no address space of its own.
     KernelThread {
         /// Its id.
@@ -44,6 +51,12 @@ impl fmt::Display for ObserveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoProcess { pid, root } => write!(f, "no process {pid} in {root}"),
+            Self::Denied { pid, why } => {
+                write!(
+                    f,
+                    "process {pid} is another user's, and access to it is denied (hidepid): {why}; its owner or root can see it"
+                )
+            }
             Self::KernelThread { pid, name } => {
                 write!(
                     f,

@@ -116,6 +116,10 @@ pub(crate) fn recognise(root: &dyn Root, pid: i32) -> Result<PidStat, ObserveErr
                 root: root.describe(),
             });
         }
+        Err(e) if e.is_denied() => {
+            let why = e.to_string();
+            return Err(ObserveError::Denied { pid, why });
+        }
         read => read?,
     };
     let name = printable(&stat.comm);

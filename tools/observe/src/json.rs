@@ -160,6 +160,7 @@ struct RegionOut<'a> {
     shared: bool,
     share_mode: Option<&'static str>,
     page_size: Option<u64>,
+    protection_key: Option<u16>,
     offset: u64,
     vm_flags: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -342,6 +343,7 @@ fn region_out<'a>(region: &'a Region, snapshot: &'a Snapshot) -> RegionOut<'a> {
         shared: region.perms.shared,
         share_mode: region.share.map(crate::ShareMode::letters),
         page_size: bytes(region.page_size()),
+        protection_key: region.protection_key,
         offset: region.offset,
         vm_flags: region
             .flags

@@ -79,9 +79,12 @@ impl Object {
         .path()
     }
 
-    /// Whether a file (or shared memory object) backs it.
+    /// Whether a file (or shared memory object) backs it. Anonymous hugetlb memory has a name of its own, and no file.
     #[must_use]
     pub fn has_file(&self) -> bool {
+        if self.name.starts_with(b"/anon_hugepage") {
+            return false;
+        }
         self.inode != 0 || self.name.first() == Some(&b'/')
     }
 }

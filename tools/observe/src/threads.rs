@@ -8,7 +8,7 @@
 //! Neighbours: `classify` (by position, when nothing of this is to be had), `snapshot`.
 
 use crate::{Kind, Region, printable};
-use procfs::{Addr, Comm, Kib, PageCategories, PageWanted, PidStat, Root};
+use procfs::{Addr, Comm, Kib, PageCategories, PageRun, PageWanted, PidStat, Root};
 use std::ops::Range;
 
 /// A thread.
@@ -104,33 +104,35 @@ impl Finder<'_> {
             tid,
             name: printable(comm.as_ref().map_or(&stat.comm, |comm| &comm.0)),
             state: char::from(stat.state),
-            stack: span.map(|span| self.measured(span)),
+            stack: span.map(|(span, inside)| self.measured(span, inside)),
         })
     }
 
     /// The main thread's is what the kernel calls `[stack]`. It grows, so its guard is a gap that the kernel keeps.
-    fn main_stack(&self) -> Option<StackSpan> {
+    fn main_stack(&self) -> Option<(StackSpan, Addr)> {
         let region = self.regions.iter().find(|r| r.object.name == b"[stack]")?;
-        Some(StackSpan {
+        let span = StackSpan {
             start: region.start,
             end: region.end,
             guard_bytes: None,
             high_water: None,
             resident: None,
             is_exact: true,
-        })
+        };
+        Some((span, Addr(region.end.0.saturating_sub(1))))
     }
 
-    fn thread_stack(&self, tid: i32, stat: &PidStat) -> Option<StackSpan> {
+    /// The stack, and an address in it.
+    fn thread_stack(&self, tid: i32, stat: &PidStat) -> Option<(StackSpan, Addr)> {
         if let Ok(head) = self.root.robust_list(tid)
             && let Some(index) = self.region_at(head).filter(|&i| self.may_be_stack(i))
         {
             let described = self.described(head, index);
-            return Some(described.unwrap_or_else(|| self.whole(index)));
+            return Some((described.unwrap_or_else(|| self.whole(index)), head));
         }
         // What a core file has: the stack pointer. On a live process it reads as 0.
         let index = self.region_at(stat.kstk_esp).filter(|&i| self.may_be_stack(i))?;
-        Some(self.whole(index))
+        Some((self.whole(index), stat.kstk_esp))
     }
 
     fn region_at(&self, addr: Addr) -> Option<usize> {
@@ -169,7 +171,7 @@ impl Finder<'_> {
         // The descriptor begins below the list's head (0x2e0 in glibc 2.36 on x86-64) and ends within two pages above it.
         let from = Addr(head.0.saturating_sub(DESCRIPTOR_BELOW) & !7).max(region.start);
         let to = Addr(head.0.saturating_add(DESCRIPTOR_ABOVE)).min(region.end);
-        let words = self.words(from..to, page_bytes)?;
+        let words = self.words(from..to, head, page_bytes)?;
         let found = words.windows(4).find_map(|four| {
             let &[block, size, guard, reported] = four else {
                 return None;
@@ -182,27 +184,26 @@ impl Finder<'_> {
         holds.then_some(found)
     }
 
-    /// Words of memory, if all their pages are in RAM: looking must not bring a page in.
-    fn words(&self, range: Range<Addr>, page_bytes: u64) -> Option<Vec<u64>> {
-        let pages =
-            Addr(range.start.0 & !(page_bytes - 1))..Addr(range.end.0.checked_next_multiple_of(page_bytes)?);
+    /// The words of `range` around `at` whose pages are in RAM: looking must not bring a page in.
+    fn words(&self, range: Range<Addr>, at: Addr, page_bytes: u64) -> Option<Vec<u64>> {
         let wanted = PageWanted::any_of(PageCategories::PRESENT);
-        let bytes = pages.end.bytes_above(pages.start);
-        let runs = self.root.page_runs(self.pid, pages, &wanted, page_bytes).ok()?;
-        if runs.bytes(PageCategories::PRESENT) != bytes {
-            return None;
-        }
-        let mut memory = vec![0; usize::try_from(range.end.bytes_above(range.start)).ok()?];
+        let found = self
+            .root
+            .page_runs(self.pid, range.clone(), &wanted, page_bytes)
+            .ok()?;
+        let run = found.runs.iter().find(|run| run.start <= at && at < run.end)?;
+        let (start, end) = (range.start.max(run.start), range.end.min(run.end));
+        let mut memory = vec![0; usize::try_from(end.bytes_above(start)).ok()?];
         let read = self
             .root
-            .read_at(&format!("{}/mem", self.pid), range.start.0, &mut memory)
+            .read_at(&format!("{}/mem", self.pid), start.0, &mut memory)
             .ok()?;
         let (words, _) = memory.get(..read)?.as_chunks::<8>();
         Some(words.iter().map(|word| u64::from_le_bytes(*word)).collect())
     }
 
-    /// The span with what its pages say.
-    fn measured(&self, mut span: StackSpan) -> StackSpan {
+    /// The span with what its pages say. `inside` is an address that the stack holds.
+    fn measured(&self, mut span: StackSpan, inside: Addr) -> StackSpan {
         let Some(page_bytes) = self.page_bytes else {
             return span;
         };
@@ -212,26 +213,44 @@ impl Finder<'_> {
             report: there | PageCategories::GUARD,
             window: PageWanted::GENTLE,
         };
-        // A light guard lies below the stack, in the same mapping.
+        // A light guard lies below the stack or at its lower end, in the same mapping.
         let from = Addr(span.start.0.saturating_sub(LARGEST_GUARD));
         let Ok(found) = self.root.page_runs(self.pid, from..span.end, &wanted, page_bytes) else {
             return span;
         };
-        let in_stack = || found.runs.iter().filter(|run| run.end > span.start);
-        let touched = in_stack().find(|run| run.categories.intersects(there));
-        span.high_water = Some(touched.map_or(0, |run| span.end.bytes_above(run.start.max(span.start))));
+        cut_at_guards(&mut span, inside, &found.runs);
+        let in_stack = || {
+            let stack = found
+                .runs
+                .iter()
+                .filter(|run| run.end > span.start && run.start < span.end);
+            stack.map(|run| (run.start.max(span.start), run.end.min(span.end), run.categories))
+        };
+        let touched = in_stack().find(|(.., categories)| categories.intersects(there));
         let resident = in_stack()
-            .filter(|run| run.categories.contains(PageCategories::PRESENT))
-            .fold(0, |sum, run| sum + run.end.bytes_above(run.start.max(span.start)));
+            .filter(|(.., categories)| categories.contains(PageCategories::PRESENT))
+            .fold(0, |sum, (start, end, _)| sum + end.bytes_above(start));
+        span.high_water = Some(touched.map_or(0, |(start, ..)| span.end.bytes_above(start)));
         span.resident = Some(Kib::from_bytes(resident));
-        let light = found
-            .runs
-            .iter()
-            .find(|run| run.end == span.start && run.categories.contains(PageCategories::GUARD));
-        span.guard_bytes = light
-            .map(|run| run.end.bytes_above(run.start))
-            .or(span.guard_bytes);
         span
+    }
+}
+
+/// Light guards end a stack, whatever the mapping or the thread library says.
+fn cut_at_guards(span: &mut StackSpan, inside: Addr, runs: &[PageRun]) {
+    let guards = || {
+        runs.iter()
+            .filter(|run| run.categories.contains(PageCategories::GUARD))
+    };
+    if let Some(below) = guards()
+        .rev()
+        .find(|run| run.end <= inside && run.end >= span.start)
+    {
+        span.start = below.end;
+        span.guard_bytes = Some(below.end.bytes_above(below.start));
+    }
+    if let Some(above) = guards().find(|run| run.start > inside && run.start < span.end) {
+        span.end = above.start;
     }
 }
 
@@ -265,7 +284,7 @@ fn stack_of(
         && end - head.0 < DESCRIPTOR_ROOM.min(size)
         && guard < size
         && reported <= size;
-    is_sound.then_some(StackSpan {
+    is_sound.then(|| StackSpan {
         start: Addr(block + guard),
         end: Addr(end),
         guard_bytes: Some(guard).filter(|&guard| guard > 0),
@@ -306,11 +325,7 @@ fn name_stack(region: &mut Region, owners: &[(Addr, Addr, &Thread)]) {
             Some(thread) => (Kind::StackGuard, label(thread)),
             None => return,
         },
-        [(.., thread)] => (Kind::Stack, label(thread)),
-        [(.., first), rest @ ..] => (
-            Kind::Stack,
-            format!("{} and {} more, with guards inside", label(first), rest.len()),
-        ),
+        several => (Kind::Stack, labels(several)),
     };
     region.kind = kind;
     region.note = Some(note.into());
@@ -326,6 +341,19 @@ fn guarded<'a>(region: &Region, owners: &[(Addr, Addr, &'a Thread)]) -> Option<&
         .binary_search_by_key(&region.end, |(start, ..)| *start)
         .ok()?;
     Some(owners[at].2)
+}
+
+/// Threads named in one region's detail; the table has all.
+const MOST_NAMED: usize = 4;
+
+fn labels(owners: &[(Addr, Addr, &Thread)]) -> String {
+    let (named, rest) = owners.split_at(owners.len().min(MOST_NAMED));
+    let names: Vec<String> = named.iter().map(|(.., thread)| label(thread)).collect();
+    let names = names.join(", ");
+    match rest.len() {
+        0 => names,
+        more => format!("{names} and {more} more"),
+    }
 }
 
 fn label(thread: &Thread) -> String {
@@ -350,6 +378,7 @@ mod tests {
         assert_eq!(stack_of(block, size, 7, PAGE, head, PAGE), None);
         assert_eq!(stack_of(block, 0x10_0000, PAGE, PAGE, head, PAGE), None);
         assert_eq!(stack_of(!0xfff, size, PAGE, PAGE, head, PAGE), None);
+        assert_eq!(stack_of(0x1000, 0, u64::MAX, 0, Addr(0), PAGE), None);
         assert_eq!(stack_of(0, 0, 0, 0, Addr(0), PAGE), None);
     }
 
@@ -391,7 +420,7 @@ mod tests {
             [
                 (Kind::StackGuard, "thread 7 worker"),
                 (Kind::Stack, "thread 7 worker"),
-                (Kind::Stack, "thread 8 worker and 1 more, with guards inside"),
+                (Kind::Stack, "thread 8 worker, thread 9 worker"),
                 (Kind::VmAllocate, ""),
             ]
         );

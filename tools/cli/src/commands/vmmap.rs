@@ -16,7 +16,7 @@ use std::path::PathBuf;
 pub struct Args {
     /// Process id, command name or part of one; MACHINE:PID for one of several machines; or a core file, or the saved folder of
     /// a process
-    #[arg(value_name = "PID|NAME|FILE", required_unless_present_any = ["explain", "man", "completions", "all"])]
+    #[arg(value_name = "PID|NAME|FILE", required_unless_present = "all")]
     target: Option<String>,
 
     /// Show only the region of this address, its neighbours, and the state of its page (hexadecimal)
