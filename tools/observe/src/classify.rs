@@ -57,6 +57,37 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::ElfHeaders,
+        Self::Text,
+        Self::Rodata,
+        Self::Relro,
+        Self::Data,
+        Self::Bss,
+        Self::ElfGap,
+        Self::Stack,
+        Self::StackGuard,
+        Self::Malloc,
+        Self::MallocReserved,
+        Self::VmAllocate,
+        Self::VmReserved,
+        Self::Jit,
+        Self::MappedFile,
+        Self::SharedMemory,
+        Self::Device,
+        Self::Vdso,
+        Self::Vvar,
+        Self::Vsyscall,
+        Self::Special,
+    ];
+
+    /// The kind with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+
     /// The word in the REGION TYPE column.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -109,6 +140,9 @@ impl Kind {
         )
     }
 }
+
+// The list is whole as long as the last one is its last.
+const _: () = assert!(Kind::ALL.len() == Kind::Special as usize + 1);
 
 /// A verdict: the kind, whether it is a guess, and what to say beside the name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

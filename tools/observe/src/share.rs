@@ -28,6 +28,18 @@ pub enum ShareMode {
 }
 
 impl ShareMode {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::Null,
+        Self::Zero,
+        Self::Device,
+        Self::SharedAlias,
+        Self::Alias,
+        Self::Shared,
+        Self::Cow,
+        Self::Private,
+    ];
+
     /// The three letters.
     #[must_use]
     pub fn letters(self) -> &'static str {

@@ -9,13 +9,14 @@ use crate::read::{read_maps, read_smaps};
 use crate::share::{Aliases, share_mode};
 use crate::{Facts, Footprint, Kind, Object, ObserveError, Peak, Region, Totals};
 use procfs::{Addr, Root, RootError, Statm};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Something that could not be read, for the header.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Gap {
     /// What the report lacks.
-    pub what: &'static str,
+    pub what: Cow<'static, str>,
     /// Why.
     pub why: String,
 }
@@ -109,6 +110,7 @@ fn read_regions(root: &dyn Root, pid: i32, gaps: &mut Vec<Gap>) -> Result<Option
         Ok(regions) => Ok(Some(regions)),
         Err(e) if e.is_denied() || e.is_gone() => {
             let why = e.to_string();
+            let what = Cow::Borrowed(what);
             gaps.push(Gap { what, why });
             Ok(None)
         }

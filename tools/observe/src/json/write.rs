@@ -1,19 +1,11 @@
-//! A snapshot as JSON, schema `pagewalk.vmmap/1`, streamed: no tree is built.
-//!
-//! One object: `schema`, `process`, `footprint`, `not_read` (what is missing and why), `regions` (by address, not coalesced; `null` if
-//! they could not be read), `types` (sums by region type), `total`. Sizes are bytes; unknown is `null`, never 0. Addresses are
-//! strings in hexadecimal (`"0x7f..."`), because JSON numbers lose the low bits of large integers. Fields may be
-//! added within version 1; meanings do not change.
+//! The document, written in one pass: the regions are turned into their output form one at a time.
 
-use crate::printable;
-use crate::{Figure, MaxPerms, Region, Snapshot, TypeRow};
-use procfs::{Addr, Kib, Perms};
+use super::SCHEMA;
+use super::region::{RegionOut, bytes, hex};
+use crate::{Region, Snapshot, TypeRow};
 use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 use std::io::{self, Write};
-
-/// The schema's name and version.
-pub const SCHEMA: &str = "pagewalk.vmmap/1";
 
 /// Write the snapshot as one line of JSON.
 ///
@@ -27,6 +19,7 @@ pub fn write(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
 #[derive(Serialize)]
 struct Document<'a> {
     schema: &'static str,
+    written_by: &'static str,
     process: Process<'a>,
     footprint: FootprintOut,
     changed_while_reading: bool,
@@ -51,6 +44,8 @@ struct Process<'a> {
     launched_ms: Option<u64>,
     os_version: Option<&'a str>,
     page_size: Option<u64>,
+    virtual_size: Option<u64>,
+    resident: Option<u64>,
     root: &'a str,
 }
 
@@ -62,6 +57,7 @@ struct FootprintOut {
     from_status: Option<u64>,
     peak_at_least: Option<u64>,
     peak_at_most: Option<u64>,
+    peak_from_status: Option<u64>,
     page_tables: Option<u64>,
 }
 
@@ -73,32 +69,6 @@ struct NotRead<'a> {
 
 /// Regions, turned into their output form one at a time.
 struct Regions<'a>(&'a [Region]);
-
-#[derive(Serialize)]
-struct RegionOut<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    is_guess: bool,
-    start: String,
-    end: String,
-    size: u64,
-    resident: Option<u64>,
-    dirty: Option<u64>,
-    swap: Option<u64>,
-    volatile: Option<u64>,
-    pss: Option<u64>,
-    uss: Option<u64>,
-    anonymous: Option<u64>,
-    locked: Option<u64>,
-    protection: String,
-    max_protection: Option<String>,
-    shared: bool,
-    share_mode: Option<&'static str>,
-    page_size: Option<u64>,
-    offset: u64,
-    vm_flags: Vec<String>,
-    detail: &'a str,
-}
 
 #[derive(Serialize)]
 struct TypeOut {
@@ -122,19 +92,12 @@ struct RowOut {
     regions: usize,
 }
 
-fn bytes(kib: Option<Kib>) -> Option<u64> {
-    kib.map(Kib::bytes)
-}
-
-fn hex(addr: Addr) -> String {
-    format!("{:#x}", addr.0)
-}
-
 fn document(snapshot: &Snapshot) -> Document<'_> {
     let facts = &snapshot.facts;
     let (footprint, peak, totals) = (snapshot.footprint(), snapshot.peak(), snapshot.totals());
     Document {
         schema: SCHEMA,
+        written_by: concat!("pagewalk ", env!("CARGO_PKG_VERSION")),
         process: Process {
             pid: facts.pid,
             name: &facts.name,
@@ -149,6 +112,8 @@ fn document(snapshot: &Snapshot) -> Document<'_> {
             launched_ms: facts.launched.map(|m| m.0),
             os_version: facts.os_version.as_deref(),
             page_size: facts.page_bytes,
+            virtual_size: bytes(facts.virtual_size),
+            resident: bytes(facts.resident),
             root: &snapshot.root,
         },
         footprint: FootprintOut {
@@ -158,6 +123,7 @@ fn document(snapshot: &Snapshot) -> Document<'_> {
             from_status: bytes(facts.coarse_footprint),
             peak_at_least: bytes(peak.and_then(|p| p.at_least)),
             peak_at_most: peak.map(|p| p.at_most.bytes()),
+            peak_from_status: bytes(facts.peak_bound),
             page_tables: bytes(facts.page_tables),
         },
         changed_while_reading: snapshot.changed_while_reading,
@@ -165,7 +131,7 @@ fn document(snapshot: &Snapshot) -> Document<'_> {
             .gaps
             .iter()
             .map(|g| NotRead {
-                what: g.what,
+                what: &g.what,
                 why: &g.why,
             })
             .collect(),
@@ -187,54 +153,9 @@ impl Serialize for Regions<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(Some(self.0.len()))?;
         for region in self.0 {
-            list.serialize_element(&region_out(region))?;
+            list.serialize_element(&RegionOut(region))?;
         }
         list.end()
-    }
-}
-
-fn letters(read: bool, write: bool, exec: bool) -> String {
-    let letter = |is_set, letter| if is_set { letter } else { '-' };
-    [letter(read, 'r'), letter(write, 'w'), letter(exec, 'x')]
-        .iter()
-        .collect()
-}
-
-fn region_out(region: &Region) -> RegionOut<'_> {
-    let Perms {
-        read,
-        write,
-        exec,
-        shared,
-    } = region.perms;
-    let figure = |figure| bytes(region.figure(figure));
-    let max = |MaxPerms { read, write, exec }| letters(read, write, exec);
-    RegionOut {
-        kind: region.kind.name(),
-        is_guess: region.is_guess,
-        start: hex(region.start),
-        end: hex(region.end),
-        size: region.len(),
-        resident: bytes(region.resident()),
-        dirty: bytes(region.dirty()),
-        swap: bytes(region.swap()),
-        volatile: bytes(region.volatile()),
-        pss: figure(Figure::Pss),
-        uss: figure(Figure::Unique),
-        anonymous: figure(Figure::Anonymous),
-        locked: figure(Figure::Locked),
-        protection: letters(read, write, exec),
-        max_protection: region.max().map(max),
-        shared,
-        share_mode: region.share.map(crate::ShareMode::letters),
-        page_size: bytes(region.page_size()),
-        offset: region.offset,
-        vm_flags: region
-            .flags
-            .iter()
-            .flat_map(|flags| flags.0.iter().map(|code| printable(code)))
-            .collect(),
-        detail: region.detail(),
     }
 }
 

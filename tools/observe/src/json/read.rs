@@ -1,0 +1,218 @@
+//! The document read back into a [`Snapshot`], as a stream: one region at a time.
+
+use super::region::{RegionIn, hex};
+use super::{FAMILY, SCHEMA};
+use crate::region::{Objects, printable};
+use crate::{Facts, Gap, Moment, Region, Snapshot};
+use procfs::{Addr, Kib};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use std::fmt;
+use std::io::{self, Read};
+
+/// Why a document gives no snapshot.
+#[derive(Debug)]
+pub enum ReadError {
+    /// The stream could not be read.
+    Io(io::Error),
+    /// It ends too early.
+    CutShort,
+    /// It is not this schema, or says what no process can have; where and why.
+    Wrong(String),
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::CutShort => f.write_str("it is cut short"),
+            Self::Wrong(what) => f.write_str(what),
+        }
+    }
+}
+
+impl std::error::Error for ReadError {}
+
+impl From<serde_json::Error> for ReadError {
+    fn from(error: serde_json::Error) -> Self {
+        use serde_json::error::Category;
+        match error.classify() {
+            Category::Eof => Self::CutShort,
+            Category::Io => match io::Error::from(error) {
+                error if error.kind() == io::ErrorKind::UnexpectedEof => Self::CutShort,
+                error => Self::Io(error),
+            },
+            // Messages may quote the document.
+            Category::Syntax => Self::Wrong(printable(
+                format!("it is no saved snapshot, and no JSON: {error}").as_bytes(),
+            )),
+            Category::Data => Self::Wrong(printable(error.to_string().as_bytes())),
+        }
+    }
+}
+
+/// The snapshot of a document. The stream is read to its end, so that what wraps it can check its sums.
+///
+/// # Errors
+/// [`ReadError`] if it cannot be read, is cut short, or is not a document of this schema and version.
+pub fn read(source: impl Read) -> Result<Snapshot, ReadError> {
+    let mut document = serde_json::Deserializer::from_reader(source);
+    let DocumentIn {
+        schema: SchemaIn,
+        process,
+        footprint,
+        changed_while_reading,
+        not_read,
+        regions,
+    } = DocumentIn::deserialize(&mut document)?;
+    document.end()?;
+    Ok(Snapshot {
+        facts: facts(&process, &footprint)?,
+        regions: regions.map(|Regions(regions)| regions),
+        gaps: not_read.into_iter().map(Gap::from).collect(),
+        changed_while_reading,
+        root: shown(&process.root),
+    })
+}
+
+/// The schema's name and version, which must be ours.
+struct SchemaIn;
+
+impl<'de> Deserialize<'de> for SchemaIn {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let schema = String::deserialize(deserializer)?;
+        if schema == SCHEMA {
+            return Ok(Self);
+        }
+        let what = if schema.starts_with(FAMILY) {
+            "another version of pagewalk wrote it"
+        } else {
+            "it is no saved snapshot"
+        };
+        let schema: String = schema.chars().take(40).collect();
+        Err(D::Error::custom(format!(
+            "{what}: its schema is \"{schema}\", and this one reads {SCHEMA}"
+        )))
+    }
+}
+
+#[derive(Deserialize)]
+struct DocumentIn {
+    schema: SchemaIn,
+    process: ProcessIn,
+    footprint: FootprintIn,
+    #[serde(default)]
+    changed_while_reading: bool,
+    #[serde(default)]
+    not_read: Vec<NotReadIn>,
+    regions: Option<Regions>,
+}
+
+#[derive(Deserialize)]
+struct ProcessIn {
+    pid: i32,
+    name: String,
+    path: Option<String>,
+    code_type: Option<String>,
+    parent_pid: i32,
+    parent_name: Option<String>,
+    threads: i64,
+    state: char,
+    taken_ms: Option<u64>,
+    launched_ms: Option<u64>,
+    os_version: Option<String>,
+    page_size: Option<u64>,
+    virtual_size: Option<u64>,
+    resident: Option<u64>,
+    root: String,
+}
+
+#[derive(Deserialize)]
+struct FootprintIn {
+    from_status: Option<u64>,
+    peak_from_status: Option<u64>,
+    page_tables: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct NotReadIn {
+    what: String,
+    why: String,
+}
+
+impl From<NotReadIn> for Gap {
+    fn from(gap: NotReadIn) -> Self {
+        Self {
+            what: shown(&gap.what).into(),
+            why: shown(&gap.why),
+        }
+    }
+}
+
+/// No text of a file may steer the terminal.
+fn shown(text: &str) -> String {
+    printable(text.as_bytes())
+}
+
+fn facts(process: &ProcessIn, footprint: &FootprintIn) -> Result<Facts, ReadError> {
+    let text = |text: &Option<String>| text.as_deref().map(shown);
+    let kib = |bytes: Option<u64>| bytes.map(Kib::from_bytes);
+    if let Some(odd) = process.page_size.filter(|bytes| !bytes.is_power_of_two()) {
+        return Err(ReadError::Wrong(format!("{odd} is no size of a page")));
+    }
+    Ok(Facts {
+        pid: process.pid,
+        name: shown(&process.name),
+        path: text(&process.path),
+        code_type: text(&process.code_type),
+        parent: process.parent_pid,
+        parent_name: text(&process.parent_name),
+        taken: process.taken_ms.map(Moment),
+        launched: process.launched_ms.map(Moment),
+        os_version: text(&process.os_version),
+        page_bytes: process.page_size,
+        threads: process.threads,
+        state: process.state,
+        page_tables: kib(footprint.page_tables),
+        virtual_size: kib(process.virtual_size),
+        resident: kib(process.resident),
+        coarse_footprint: kib(footprint.from_status),
+        peak_bound: kib(footprint.peak_from_status),
+    })
+}
+
+/// Regions by address, none over another.
+struct Regions(Vec<Region>);
+
+impl<'de> Deserialize<'de> for Regions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(List).map(Self)
+    }
+}
+
+struct List;
+
+impl<'de> Visitor<'de> for List {
+    type Value = Vec<Region>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of regions")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut objects = Objects::default();
+        let (mut regions, mut end) = (Vec::new(), Addr(0));
+        while let Some(RegionIn { map, mut region }) = list.next_element()? {
+            if map.start < end {
+                let (start, end) = (hex(map.start), hex(end));
+                return Err(A::Error::custom(format!(
+                    "regions must ascend: one starts at {start}, before {end} where the one before ends"
+                )));
+            }
+            end = map.end;
+            region.object = objects.get(&map);
+            regions.push(region);
+        }
+        Ok(regions)
+    }
+}

@@ -1,0 +1,197 @@
+//! A snapshot saved and read back is the same; what is not such a file is refused with its reason.
+
+use observe::json::{self, file};
+use observe::{Figure, Snapshot};
+use procfs::{DirRoot, Kib};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+fn fixture() -> Snapshot {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../procfs/tests/fixtures/arm64-16k");
+    Snapshot::take(&DirRoot::new(folder), 7).unwrap()
+}
+
+fn own() -> Snapshot {
+    let pid = i32::try_from(std::process::id()).unwrap();
+    Snapshot::take(&DirRoot::host(), pid).unwrap()
+}
+
+fn text(snapshot: &Snapshot) -> String {
+    let mut out = Vec::new();
+    json::write(snapshot, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn back(text: &str) -> Result<Snapshot, String> {
+    json::read(text.as_bytes()).map_err(|e| e.to_string())
+}
+
+#[test]
+fn what_is_written_is_read_back_whole() {
+    for snapshot in [fixture(), own()] {
+        assert!(snapshot.regions.as_ref().unwrap().len() > 10);
+        assert_eq!(back(&text(&snapshot)).unwrap(), snapshot);
+    }
+}
+
+#[test]
+fn wide_and_unknown_figures_and_odd_bytes_come_back() {
+    let mut snapshot = fixture();
+    let regions = snapshot.regions.as_mut().unwrap();
+    regions[0].figures.set(Figure::Rss, Some(Kib(1 << 40)));
+    regions[1].figures.set(Figure::Pss, None);
+    regions[2].flags = None;
+    regions[3].protection_key = Some(3);
+    regions[4].object = std::sync::Arc::new(observe::Object {
+        name: b"/tmp/\xff\x1b[2J \"x\"".to_vec(),
+        shown: observe::printable(b"/tmp/\xff\x1b[2J \"x\""),
+        inode: u64::MAX,
+        ..observe::Object::default()
+    });
+    snapshot.facts.virtual_size = None;
+    // A figure made unknown keeps its old bits: what is said of it is compared.
+    let read = back(&text(&snapshot)).unwrap();
+    assert_eq!(text(&read), text(&snapshot));
+    let regions = read.regions.unwrap();
+    assert_eq!(regions[0].figure(Figure::Rss), Some(Kib(1 << 40)));
+    assert_eq!((regions[1].figure(Figure::Pss), &regions[2].flags), (None, &None));
+    assert_eq!(regions[4].object, snapshot.regions.as_ref().unwrap()[4].object);
+    snapshot.regions = None;
+    assert_eq!(back(&text(&snapshot)).unwrap(), snapshot);
+}
+
+#[test]
+fn unknown_fields_are_passed_over_and_texts_cannot_steer_the_terminal() {
+    let snapshot = fixture();
+    let more = text(&snapshot)
+        .replacen("{\"schema\"", "{\"audit\":[{\"x\":[1,null]}],\"schema\"", 1)
+        .replace("\"is_guess\"", "\"sections\":{\"a\":1.5},\"is_guess\"");
+    assert_eq!(back(&more).unwrap(), snapshot);
+    let mut named = snapshot;
+    named.facts.name = "a\u{1b}[31mb".into();
+    assert_eq!(back(&text(&named)).unwrap().facts.name, "a\u{fffd}[31mb");
+}
+
+#[test]
+fn what_no_process_can_have_is_an_error_that_says_so() {
+    let good = text(&fixture());
+    let first = &fixture().regions.unwrap()[0];
+    let start = format!("\"start\":\"{:#x}\"", first.start.0);
+    let wrong = |from: &str, to: &str| {
+        assert!(good.contains(from), "{from}");
+        back(&good.replacen(from, to, 1)).unwrap_err()
+    };
+    let says = |error: String, part: &str| assert!(error.contains(part), "{error}");
+    says(
+        wrong("vmmap/1", "vmmap/2"),
+        "another version of pagewalk wrote it",
+    );
+    says(wrong("pagewalk.vmmap/1", "other/1"), "it is no saved snapshot");
+    says(
+        wrong(&start, "\"start\":\"0xffffffffffff\""),
+        "is not above its start",
+    );
+    says(wrong(&start, "\"start\":\"12\""), "is no address");
+    says(
+        wrong("\"type\":\"text\"", "\"type\":\"teapot\""),
+        "\"teapot\" is no region type",
+    );
+    says(
+        wrong("\"page_size\":16384", "\"page_size\":16383"),
+        "is no size of a page",
+    );
+    says(wrong("\"pid\":7", "\"pid\":70000000000"), "invalid value");
+    says(wrong("\"rss\":", "\"rss\":-1,\"x\":"), "invalid value");
+    says(
+        wrong("\"protection\":\"r-x\"", "\"protection\":\"rwxs\""),
+        "is no protection",
+    );
+    let regions = good.find("\"regions\":[").unwrap();
+    let (head, tail) = good.split_at(regions + "\"regions\":[".len());
+    let one = &tail[..=tail.find("},{").unwrap()];
+    says(
+        back(&format!("{head}{one},{tail}")).unwrap_err(),
+        "regions must ascend",
+    );
+    for cut in [0, 1, 40, good.len() / 2, good.len() - 3] {
+        assert_eq!(back(&good[..cut]).unwrap_err(), "it is cut short", "{cut}");
+    }
+    says(back(&format!("{good}x")).unwrap_err(), "and no JSON");
+    says(back("[1]").unwrap_err(), "invalid");
+}
+
+fn saved(folder: &Path) -> (PathBuf, Vec<u8>) {
+    let path = folder.join("a.vmmap");
+    file::save(&fixture(), &path, false).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    (path, bytes)
+}
+
+#[test]
+fn a_file_is_compressed_whole_and_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, bytes) = saved(folder.path());
+    assert!(bytes.len() * 3 < text(&fixture()).len(), "{}", bytes.len());
+    assert_eq!(file::open(&path).unwrap(), fixture());
+    // Again over itself, and nothing else is left in the folder.
+    file::save(&fixture(), &path, false).unwrap();
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    // Any gzip will do: it is the public format.
+    let mut plain = String::new();
+    flate2::read::GzDecoder::new(bytes.as_slice())
+        .read_to_string(&mut plain)
+        .unwrap();
+    let plain_path = folder.path().join("plain.json");
+    std::fs::write(&plain_path, &plain).unwrap();
+    assert_eq!(file::open(&plain_path).unwrap(), fixture());
+    assert!(file::is_saved(&path) && file::is_saved(&plain_path));
+}
+
+#[test]
+fn other_files_are_not_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("precious.txt");
+    std::fs::write(&path, "precious").unwrap();
+    let error = file::save(&fixture(), &path, false).unwrap_err().to_string();
+    assert!(error.contains("--force") && !error.contains('\n'), "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), b"precious");
+    assert!(file::save(&fixture(), folder.path(), true).is_err());
+    assert!(file::save(&fixture(), &folder.path().join("no/such"), false).is_err());
+    file::save(&fixture(), &path, true).unwrap();
+    assert_eq!(file::open(&path).unwrap(), fixture());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn damage_is_found_wherever_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, bytes) = saved(folder.path());
+    let with = |bytes: &[u8]| {
+        std::fs::File::create(&path).unwrap().write_all(bytes).unwrap();
+        file::open(&path)
+    };
+    for cut in [0, 1, 2, 9, 11, bytes.len() / 2, bytes.len() - 9, bytes.len() - 1] {
+        let error = with(&bytes[..cut]).unwrap_err();
+        assert!(error.what.contains("cut short") || cut == 1, "{cut}: {error}");
+    }
+    // A turned bit anywhere but in the header's free fields (flags of no effect, time, system) is found.
+    for at in (10..bytes.len()).step_by(7) {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0x10;
+        let error = with(&damaged).unwrap_err().to_string();
+        assert!(!error.contains('\n'), "{error}");
+    }
+    assert!(with(b"hello").unwrap_err().what.contains("no JSON"));
+    assert!(
+        file::open(folder.path())
+            .unwrap_err()
+            .what
+            .contains("cannot read")
+    );
+    assert!(
+        file::open(&folder.path().join("none"))
+            .unwrap_err()
+            .what
+            .contains("No such file")
+    );
+}
