@@ -6,13 +6,15 @@
 //! - [`Kind`]: what a region is for (`classify`); [`ShareMode`]: who else sees it (`share`);
 //! - DIRTY, PURGE and the physical footprint (`measure`); sums by kind (`totals`).
 //!
-//! [`render`] prints a snapshot in the order of Apple's vmmap; [`json`] as a documented schema, and reads it back; [`ps`] lists processes.
+//! [`render`] prints a snapshot in the order of Apple's vmmap; [`json`] as a documented schema, and reads it back; [`diff`] compares two;
+//! [`wss`] finds what a process uses; [`ps`] lists processes.
 //! Unknown is never 0: what could not be read is `None`, and [`Snapshot::gaps`] says why.
 //!
 //! Neighbours: `procfs` below, `cli` above. Absent on purpose: the machine. It is seen only through its `/proc`.
 
 mod calendar;
 mod classify;
+pub mod diff;
 mod elf;
 mod error;
 mod facts;
@@ -27,6 +29,7 @@ pub mod render;
 mod share;
 mod snapshot;
 mod totals;
+pub mod wss;
 
 pub use classify::Kind;
 pub use error::ObserveError;
