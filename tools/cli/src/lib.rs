@@ -1,6 +1,6 @@
 //! What the programs `pagewalk` and `vmmap` have in common: one file per subcommand in [`commands`], and around them
 //! Apple's spelling of options ([`apple`]), exit codes and one-line errors ([`Failure`]), the choice of a process ([`target`]),
-//! and the screen ([`screen`]).
+//! the screen ([`screen`]), and the view of a process over time ([`watch`]).
 //!
 //! Adding a subcommand: a file in `commands/` with `Args` and `run`, and one line in `pagewalk.rs`.
 
@@ -10,5 +10,6 @@ mod failure;
 pub mod screen;
 pub mod size;
 pub mod target;
+pub mod watch;
 
 pub use failure::{Failure, finish};

@@ -1,8 +1,10 @@
 //! Which process is meant: a pid, a name, or `MACHINE:PID`, over one root or over all running machines.
 
 use crate::Failure;
+use observe::Snapshot;
+use observe::json::file;
 use procfs::{DirRoot, PidStat, Root, RootError, sockets};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A place where processes are looked for.
 pub struct Source {
@@ -87,6 +89,91 @@ impl Target {
             },
             None => Self::Name(word.into()),
         }
+    }
+}
+
+/// What a word of the command line means: a live process (or one of a saved `/proc`), or a file.
+pub enum Subject<'a> {
+    /// A process behind a root.
+    Live {
+        /// Where it is.
+        source: &'a Source,
+        /// Its id there.
+        pid: i32,
+    },
+    /// A saved snapshot.
+    File(PathBuf),
+}
+
+/// What kind of file it is, by how it begins. Other inputs get a variant here and an arm in [`Subject::snapshot`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FileKind {
+    /// A snapshot that `vmmap --save` or `vmmap --json` wrote.
+    Snapshot,
+    /// Anything else.
+    Other,
+}
+
+/// What a file is.
+#[must_use]
+pub fn what_is(path: &Path) -> FileKind {
+    if file::is_saved(path) {
+        FileKind::Snapshot
+    } else {
+        FileKind::Other
+    }
+}
+
+/// Whether a word means a file: it is not a number, and it holds a `/` or a file has that name.
+#[must_use]
+pub fn is_file(word: &str) -> bool {
+    matches!(Target::parse(word), Target::Name(_)) && (word.contains('/') || Path::new(word).is_file())
+}
+
+/// The process or file that a word means.
+///
+/// # Errors
+/// [`Failure`] if no process matches, or several do.
+pub fn subject<'a>(sources: &'a [Source], word: &str) -> Result<Subject<'a>, Failure> {
+    if is_file(word) {
+        return Ok(Subject::File(word.into()));
+    }
+    let (source, pid) = find(sources, &Target::parse(word))?;
+    Ok(Subject::Live { source, pid })
+}
+
+impl Subject<'_> {
+    /// What is seen of it.
+    ///
+    /// # Errors
+    /// [`Failure`] if there is nothing to show.
+    pub fn snapshot(&self) -> Result<Snapshot, Failure> {
+        match self {
+            Self::Live { source, pid } => Ok(Snapshot::take(source.root.as_ref(), *pid)?),
+            // A file that begins as nothing known is read as a snapshot too: the error says best what it lacks.
+            Self::File(path) => match what_is(path) {
+                FileKind::Snapshot | FileKind::Other => {
+                    file::open(path).map_err(|e| Failure::new(e.to_string()))
+                }
+            },
+        }
+    }
+
+    /// The snapshot for a report: a saved one says so in its header.
+    ///
+    /// # Errors
+    /// [`Failure`] as above.
+    pub fn shown(&self) -> Result<Snapshot, Failure> {
+        let mut snapshot = self.snapshot()?;
+        if let Self::File(path) = self {
+            let when = snapshot
+                .facts
+                .taken
+                .map_or(String::new(), |moment| format!(" at {moment}"));
+            let path = observe::printable(path.as_os_str().as_encoded_bytes());
+            snapshot.root = format!("{}, saved{when} in {path}", snapshot.root);
+        }
+        Ok(snapshot)
     }
 }
 

@@ -1,20 +1,21 @@
 //! `vmmap`: the map of a process's memory. One command for the host's processes, the machines' and saved folders.
 
+use super::diff::TimeArgs;
 use crate::Failure;
 use crate::screen::{Colour, Screen};
-use crate::target::{self, Source, Target, find};
+use crate::target::{self, Source, Subject};
 use observe::render::{self, Listing, Options};
 use observe::{PageState, Snapshot};
-use procfs::Addr;
+use procfs::{Addr, RootError};
 use std::io::Write;
 use std::path::PathBuf;
 
 /// Show the map of a process's memory: every region with its size, residence, dirtiness, protection and sharing.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Process id, command name or part of one; MACHINE:PID for one of several machines
-    #[arg(value_name = "PID|NAME")]
-    target: String,
+    /// Process id, command name or part of one; MACHINE:PID for one of several machines; or a saved file
+    #[arg(value_name = "PID|NAME|FILE", required_unless_present_any = ["diff", "watch"])]
+    target: Option<String>,
 
     /// Show only the region of this address, its neighbours, and the state of its page (hexadecimal)
     #[arg(value_name = "ADDRESS", value_parser = parse_address)]
@@ -63,6 +64,9 @@ pub struct Args {
     /// Colours
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     color: Colour,
+
+    #[command(flatten)]
+    time: TimeArgs,
 }
 
 /// Addresses are hexadecimal, with or without 0x, as the report prints them.
@@ -93,33 +97,42 @@ impl Args {
     pub fn run_on_machines(self) -> Result<(), Failure> {
         let sources = match self.root.clone() {
             Some(root) => target::folder(root)?,
+            None if self.reads_files_only() => Vec::new(),
             None => target::machines()?,
         };
         self.run(&sources)
     }
 
     fn run(self, sources: &[Source]) -> Result<(), Failure> {
-        let (source, pid) = find(sources, &Target::parse(&self.target))?;
-        let root = source.root.as_ref();
-        let snapshot = Snapshot::take(root, pid)?;
         let mut screen = Screen::new(self.color);
+        let options = self.options(&screen);
+        let target = self.target.as_deref();
+        if let Some(done) = self.time.run(sources, target, &mut screen, &options, self.json) {
+            return done;
+        }
+        let subject = target::subject(sources, target.unwrap_or_default())?;
         if self.json {
+            let snapshot = subject.snapshot()?;
             observe::json::write(&snapshot, &mut screen)?;
-        } else {
-            let options = self.options(&screen);
-            match self.address {
-                Some(addr) => {
-                    let page = PageState::read(root, pid, addr, snapshot.facts.page_bytes.unwrap_or(0));
-                    render::around(&snapshot, addr, &page, &options, &mut screen)?;
-                }
-                None => render::report(&snapshot, &options, &mut screen)?,
+            screen.flush()?;
+            return whole(&snapshot);
+        }
+        let snapshot = subject.shown()?;
+        match self.address {
+            Some(addr) => {
+                let page = page_state(&subject, addr, &snapshot);
+                render::around(&snapshot, addr, &page, &options, &mut screen)?;
             }
+            None => render::report(&snapshot, &options, &mut screen)?,
         }
         screen.flush()?;
-        match snapshot.regions {
-            Some(_) => Ok(()),
-            None => Err(in_part(&snapshot)),
-        }
+        whole(&snapshot)
+    }
+
+    /// Whether no word means a process, so that no machine need run.
+    fn reads_files_only(&self) -> bool {
+        let words = self.time.words(self.target.as_deref());
+        words.into_iter().all(target::is_file)
     }
 
     fn options(&self, screen: &Screen) -> Options {
@@ -144,6 +157,28 @@ impl Args {
             palette: screen.palette,
             tool,
         }
+    }
+}
+
+fn page_state(subject: &Subject<'_>, addr: Addr, snapshot: &Snapshot) -> Result<PageState, RootError> {
+    match subject {
+        Subject::Live { source, pid } => {
+            let page_bytes = snapshot.facts.page_bytes.unwrap_or(0);
+            PageState::read(source.root.as_ref(), *pid, addr, page_bytes)
+        }
+        Subject::File(_) => {
+            let why = "a saved snapshot has no states of pages";
+            let error = std::io::Error::new(std::io::ErrorKind::Unsupported, why);
+            Err(RootError::new("read", "pagemap", error))
+        }
+    }
+}
+
+/// Whether all was shown.
+fn whole(snapshot: &Snapshot) -> Result<(), Failure> {
+    match snapshot.regions {
+        Some(_) => Ok(()),
+        None => Err(in_part(snapshot)),
     }
 }
 
