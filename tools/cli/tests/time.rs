@@ -12,26 +12,32 @@ fn run(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_vmmap"))
         .args(args)
         .output()
-        .unwrap()
+        .expect("the program runs and prints what it should")
 }
 
 fn shown(args: &[&str]) -> String {
     let output = run(args);
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{args:?}: {error}");
-    String::from_utf8(output.stdout).unwrap()
+    String::from_utf8(output.stdout).expect("the program runs and prints what it should")
 }
 
 /// The exit code, and the error in its one line.
 fn refused(args: &[&str]) -> (i32, String) {
     let output = run(args);
-    let error = String::from_utf8(output.stderr).unwrap();
+    let error = String::from_utf8(output.stderr).expect("the program runs and prints what it should");
     assert_eq!(error.trim_end().lines().count(), 1, "{error}");
-    (output.status.code().unwrap(), error)
+    (
+        output
+            .status
+            .code()
+            .expect("the program runs and prints what it should"),
+        error,
+    )
 }
 
 fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
+    serde_json::from_str(text).expect("the program runs and prints what it should")
 }
 
 /// A program of this test, ended whatever happens.
@@ -72,13 +78,17 @@ int main(int count, char **words) {
 
 fn compiled(folder: &Path) -> PathBuf {
     let (source, program) = (folder.join("toucher.c"), folder.join("toucher"));
-    std::fs::write(&source, SOURCE).unwrap();
+    std::fs::write(&source, SOURCE).expect("the program runs and prints what it should");
     let status = Command::new("cc")
         .arg("-O1")
         .arg("-o")
         .args([&program, &source])
         .status();
-    assert!(status.unwrap().success());
+    assert!(
+        status
+            .expect("the program runs and prints what it should")
+            .success()
+    );
     program
 }
 
@@ -87,11 +97,16 @@ fn guest(program: &Path, touched: u32, used: u32) -> Guest {
         .args([touched.to_string(), used.to_string()])
         .stdout(Stdio::piped())
         .spawn()
-        .unwrap();
+        .expect("the program runs and prints what it should");
     let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap())
-        .read_line(&mut line)
-        .unwrap();
+    BufReader::new(
+        child
+            .stdout
+            .take()
+            .expect("the program runs and prints what it should"),
+    )
+    .read_line(&mut line)
+    .expect("the program runs and prints what it should");
     Guest {
         pid: child.id().to_string(),
         child,
@@ -105,7 +120,7 @@ fn path(folder: &TempDir, name: &str) -> String {
 
 #[test]
 fn a_saved_process_is_shown_as_if_it_lived() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("the program runs and prints what it should");
     let file = path(&folder, "worker.vmmap");
     let saved = ["--root", FIXTURES_ARM, "7"];
     assert_eq!(shown(&[&["--save", &file], saved.as_slice()].concat()), "");
@@ -127,7 +142,7 @@ fn a_saved_process_is_shown_as_if_it_lived() {
     assert_eq!(shown(&["--json", &file]), live);
     // Plain JSON is such a file too.
     let plain = path(&folder, "plain");
-    std::fs::write(&plain, &live).unwrap();
+    std::fs::write(&plain, &live).expect("the program runs and prints what it should");
     assert_eq!(shown(&["--json", &plain]), live);
     let one = shown(&[&file, "0xaaaab4c00010"]);
     assert!(
@@ -138,13 +153,13 @@ fn a_saved_process_is_shown_as_if_it_lived() {
 
 #[test]
 fn what_is_no_saved_file_is_one_clear_line() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("the program runs and prints what it should");
     let file = path(&folder, "a.vmmap");
     shown(&["--save", &file, "--root", FIXTURES_ARM, "7"]);
-    let bytes = std::fs::read(&file).unwrap();
-    let mut check = |name: &str, bytes: &[u8], says: &str| {
+    let bytes = std::fs::read(&file).expect("the program runs and prints what it should");
+    let check = |name: &str, bytes: &[u8], says: &str| {
         let file = path(&folder, name);
-        std::fs::write(&file, bytes).unwrap();
+        std::fs::write(&file, bytes).expect("the program runs and prints what it should");
         let (code, error) = refused(&[&file]);
         assert!(code == 1 && error.contains(says), "{name}: {code} {error}");
     };
@@ -166,7 +181,7 @@ fn what_is_no_saved_file_is_one_clear_line() {
 
 #[test]
 fn two_runs_of_one_program_differ_in_what_they_did() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("the program runs and prints what it should");
     let program = compiled(folder.path());
     let (less, more) = (guest(&program, 100, 0), guest(&program, 1124, 0));
     let file = path(&folder, "less.vmmap");
@@ -174,20 +189,34 @@ fn two_runs_of_one_program_differ_in_what_they_did() {
     let diff = json(&shown(&["--json", "--diff", &file, &more.pid]));
     assert_eq!(diff["schema"], "pagewalk.diff/1");
     assert_eq!(diff["same_process"], false);
-    let changes = diff["changes"].as_array().unwrap();
+    let changes = diff["changes"]
+        .as_array()
+        .expect("the program runs and prints what it should");
     let first = &changes[0];
     assert_eq!(first["change"], "changed");
     assert_eq!(first["type"], "VM_ALLOCATE");
     assert_eq!(first["delta"]["dirty"], 1024 * 4096);
     assert_eq!(first["delta"]["size"], 0);
     // Every mapping of the C library and the loader found its partner, wherever it lies.
-    let is_file = |c: &&Value| c["detail"].as_str().unwrap().starts_with('/');
+    let is_file = |c: &&Value| {
+        c["detail"]
+            .as_str()
+            .expect("the program runs and prints what it should")
+            .starts_with('/')
+    };
     assert!(
         changes.iter().filter(is_file).all(|c| c["change"] == "changed"),
         "{changes:?}"
     );
     assert!(changes.iter().all(|c| c["change"] == "changed"), "{changes:?}");
-    let mut identities: Vec<_> = changes.iter().map(|c| c["identity"].as_str().unwrap()).collect();
+    let mut identities: Vec<_> = changes
+        .iter()
+        .map(|c| {
+            c["identity"]
+                .as_str()
+                .expect("the program runs and prints what it should")
+        })
+        .collect();
     let count = identities.len();
     identities.sort_unstable();
     identities.dedup();
@@ -208,7 +237,7 @@ fn two_runs_of_one_program_differ_in_what_they_did() {
 
 #[test]
 fn a_delta_is_of_one_process_and_says_if_it_ends() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("the program runs and prints what it should");
     let guest = guest(&compiled(folder.path()), 50, 0);
     let text = shown(&["-d", "0.05", &guest.pid]);
     assert!(
@@ -220,23 +249,36 @@ fn a_delta_is_of_one_process_and_says_if_it_ends() {
         .args(["-c", "sleep 1000 & echo $!; wait"])
         .stdout(Stdio::piped())
         .spawn()
-        .unwrap();
+        .expect("the program runs and prints what it should");
     let mut pid = String::new();
-    BufReader::new(shell.stdout.take().unwrap())
-        .read_line(&mut pid)
-        .unwrap();
+    BufReader::new(
+        shell
+            .stdout
+            .take()
+            .expect("the program runs and prints what it should"),
+    )
+    .read_line(&mut pid)
+    .expect("the program runs and prints what it should");
     let vmmap = Command::new(env!("CARGO_BIN_EXE_vmmap"))
         .args(["-d", "600", pid.trim()])
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap();
+        .expect("the program runs and prints what it should");
     // Whether it ends before the first look or after it, one line says so.
     std::thread::sleep(std::time::Duration::from_millis(500));
-    assert!(Command::new("kill").arg(pid.trim()).status().unwrap().success());
-    let output = vmmap.wait_with_output().unwrap();
-    shell.wait().unwrap();
-    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        Command::new("kill")
+            .arg(pid.trim())
+            .status()
+            .expect("the program runs and prints what it should")
+            .success()
+    );
+    let output = vmmap
+        .wait_with_output()
+        .expect("the program runs and prints what it should");
+    shell.wait().expect("the program runs and prints what it should");
+    let error = String::from_utf8(output.stderr).expect("the program runs and prints what it should");
     assert_eq!(output.status.code(), Some(1), "{error}");
     assert!(
         error.contains("ended within") || error.contains("no process"),
@@ -254,7 +296,7 @@ fn a_delta_is_of_one_process_and_says_if_it_ends() {
 
 #[test]
 fn the_working_set_is_what_was_touched() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("the program runs and prints what it should");
     let guest = guest(&compiled(folder.path()), 1000, 100);
     let output = run(&["--wss", "0.5", "--json", &guest.pid]);
     let notice = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -263,17 +305,34 @@ fn the_working_set_is_what_was_touched() {
         return;
     }
     assert!(notice.contains("may stall the process for about"), "{notice}");
-    let json = json(&String::from_utf8(output.stdout).unwrap());
-    let start = u64::from_str_radix(&guest.line, 16).unwrap();
+    let json = json(&String::from_utf8(output.stdout).expect("the program runs and prints what it should"));
+    let start = u64::from_str_radix(&guest.line, 16).expect("the program runs and prints what it should");
     let holds = |region: &&Value| {
-        let edge = |name: &str| u64::from_str_radix(&region[name].as_str().unwrap()[2..], 16).unwrap();
+        let edge = |name: &str| {
+            u64::from_str_radix(
+                &region[name]
+                    .as_str()
+                    .expect("the program runs and prints what it should")[2..],
+                16,
+            )
+            .expect("the program runs and prints what it should")
+        };
         (edge("start")..edge("end")).contains(&start)
     };
-    let region = json["regions"].as_array().unwrap().iter().find(holds).unwrap();
+    let region = json["regions"]
+        .as_array()
+        .expect("the program runs and prints what it should")
+        .iter()
+        .find(holds)
+        .expect("the program runs and prints what it should");
     // Neighbours may have merged with it: at least its own pages, and at most some more.
     let (resident, used) = (
-        region["rss"].as_u64().unwrap(),
-        region["referenced"].as_u64().unwrap(),
+        region["rss"]
+            .as_u64()
+            .expect("the program runs and prints what it should"),
+        region["referenced"]
+            .as_u64()
+            .expect("the program runs and prints what it should"),
     );
     assert!((1000 * 4096..1032 * 4096).contains(&resident), "{resident}");
     assert!((100 * 4096..132 * 4096).contains(&used), "{used}");

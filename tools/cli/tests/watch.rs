@@ -15,7 +15,7 @@ const QUICK: Duration = Duration::from_millis(2);
 
 fn fixture() -> Snapshot {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../procfs/tests/fixtures/arm64-16k");
-    let mut snapshot = Snapshot::take(&DirRoot::new(folder), 7).unwrap();
+    let mut snapshot = Snapshot::take(&DirRoot::new(folder), 7).expect("the fixture is whole");
     snapshot.root = "/proc".into();
     snapshot
 }
@@ -23,8 +23,11 @@ fn fixture() -> Snapshot {
 /// The fixture, its heap grown by so many KiB and what is mapped at `0xffff7c800000` gone if it is not kept.
 fn grown(kib: u64, is_kept: bool) -> Snapshot {
     let mut snapshot = fixture();
-    let regions = snapshot.regions.as_mut().unwrap();
-    let heap = regions.iter_mut().find(|r| r.detail() == "[heap]").unwrap();
+    let regions = snapshot.regions.as_mut().expect("the fixture is whole");
+    let heap = regions
+        .iter_mut()
+        .find(|r| r.detail() == "[heap]")
+        .expect("the fixture is whole");
     heap.end = Addr(heap.end.0 + (kib << 10));
     for figure in [
         Figure::Rss,
@@ -33,7 +36,7 @@ fn grown(kib: u64, is_kept: bool) -> Snapshot {
         Figure::Dirty,
         Figure::Pss,
     ] {
-        let value = heap.figure(figure).unwrap();
+        let value = heap.figure(figure).expect("the fixture is whole");
         heap.figures.set(figure, Some(Kib(value.0 + kib)));
     }
     if !is_kept {
@@ -46,15 +49,17 @@ fn grown(kib: u64, is_kept: bool) -> Snapshot {
 fn model() -> Model {
     let mut model = Model::new(fixture(), SECOND, QUICK);
     for look in 1..10 {
-        let at = SECOND * u32::try_from(look).unwrap();
+        let at = SECOND * u32::try_from(look).expect("the fixture is whole");
         model.see(grown(look * 64, true), at, QUICK);
     }
     model
 }
 
 fn screen(model: &Model, width: u16, height: u16) -> String {
-    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| draw(frame, model)).unwrap();
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("the fixture is whole");
+    terminal
+        .draw(|frame| draw(frame, model))
+        .expect("the fixture is whole");
     terminal.backend().to_string()
 }
 
@@ -109,14 +114,18 @@ fn growth_and_rate_are_those_of_the_heap() {
     let mut model = model();
     model.table = Table::Regions;
     let lines = model.lines();
-    assert_eq!(lines[0].region.unwrap().detail(), "[heap]");
-    assert_eq!(lines[0].growth, Some(9 * 64 << 10));
+    assert_eq!(lines[0].region.expect("the fixture is whole").detail(), "[heap]");
+    assert_eq!(lines[0].growth, Some((9 * 64) << 10));
     assert_eq!(lines[0].rate, Some(64 << 10));
     assert!(lines[1..].iter().all(|line| line.growth == Some(0)));
     // From the baseline on.
     keys(&mut model, "r");
     assert_eq!(
-        model.lines().iter().map(|line| line.growth.unwrap()).max(),
+        model
+            .lines()
+            .iter()
+            .map(|line| line.growth.expect("the fixture is whole"))
+            .max(),
         Some(0)
     );
     model.see(grown(1000, true), SECOND * 10, QUICK);
@@ -168,26 +177,32 @@ fn reading_takes_a_tenth_of_the_time_at_most() {
 
 #[test]
 fn without_a_terminal_it_prints_lines_until_the_process_ends() {
-    let mut sleeper = Command::new("sleep").arg("1000").spawn().unwrap();
+    let mut sleeper = Command::new("sleep")
+        .arg("1000")
+        .spawn()
+        .expect("the fixture is whole");
     let mut vmmap = Command::new(env!("CARGO_BIN_EXE_vmmap"))
         .args(["--watch", "0.02", &sleeper.id().to_string()])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(vmmap.stdout.take().unwrap()).lines();
+        .expect("the fixture is whole");
+    let mut lines = BufReader::new(vmmap.stdout.take().expect("the fixture is whole")).lines();
     let first: Vec<String> = lines.by_ref().take(4).map(Result::unwrap).collect();
-    sleeper.kill().unwrap();
-    sleeper.wait().unwrap();
+    sleeper.kill().expect("the fixture is whole");
+    sleeper.wait().expect("the fixture is whole");
     // The rest, so that the pipe does not break.
     lines.for_each(drop);
-    let output = vmmap.wait_with_output().unwrap();
+    let output = vmmap.wait_with_output().expect("the fixture is whole");
     assert_eq!(
         first[0],
         "seconds\tfootprint\tresident\tdirty\tswap\tmaps\tread_ms"
     );
     for line in &first[1..] {
-        let numbers: Vec<f64> = line.split('\t').map(|word| word.parse().unwrap()).collect();
+        let numbers: Vec<f64> = line
+            .split('\t')
+            .map(|word| word.parse().expect("the fixture is whole"))
+            .collect();
         assert_eq!(numbers.len(), 7);
         assert!(numbers[1] > 0.0 && numbers[5] > 5.0, "{line}");
     }

@@ -8,18 +8,18 @@ use std::path::{Path, PathBuf};
 
 fn fixture() -> Snapshot {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../procfs/tests/fixtures/arm64-16k");
-    Snapshot::take(&DirRoot::new(folder), 7).unwrap()
+    Snapshot::take(&DirRoot::new(folder), 7).expect("the fixture is whole")
 }
 
 fn own() -> Snapshot {
-    let pid = i32::try_from(std::process::id()).unwrap();
-    Snapshot::take(&DirRoot::host(), pid).unwrap()
+    let pid = i32::try_from(std::process::id()).expect("the fixture is whole");
+    Snapshot::take(&DirRoot::host(), pid).expect("the fixture is whole")
 }
 
 fn text(snapshot: &Snapshot) -> String {
     let mut out = Vec::new();
-    json::write(snapshot, &mut out).unwrap();
-    String::from_utf8(out).unwrap()
+    json::write(snapshot, &mut out).expect("the fixture is whole");
+    String::from_utf8(out).expect("the fixture is whole")
 }
 
 fn back(text: &str) -> Result<Snapshot, String> {
@@ -29,15 +29,15 @@ fn back(text: &str) -> Result<Snapshot, String> {
 #[test]
 fn what_is_written_is_read_back_whole() {
     for snapshot in [fixture(), own()] {
-        assert!(snapshot.regions.as_ref().unwrap().len() > 10);
-        assert_eq!(back(&text(&snapshot)).unwrap(), snapshot);
+        assert!(snapshot.regions.as_ref().expect("the fixture is whole").len() > 10);
+        assert_eq!(back(&text(&snapshot)).expect("the fixture is whole"), snapshot);
     }
 }
 
 #[test]
 fn wide_and_unknown_figures_and_odd_bytes_come_back() {
     let mut snapshot = fixture();
-    let regions = snapshot.regions.as_mut().unwrap();
+    let regions = snapshot.regions.as_mut().expect("the fixture is whole");
     regions[0].figures.set(Figure::Rss, Some(Kib(1 << 40)));
     regions[1].figures.set(Figure::Pss, None);
     regions[2].flags = None;
@@ -50,14 +50,17 @@ fn wide_and_unknown_figures_and_odd_bytes_come_back() {
     });
     snapshot.facts.virtual_size = None;
     // A figure made unknown keeps its old bits: what is said of it is compared.
-    let read = back(&text(&snapshot)).unwrap();
+    let read = back(&text(&snapshot)).expect("the fixture is whole");
     assert_eq!(text(&read), text(&snapshot));
-    let regions = read.regions.unwrap();
+    let regions = read.regions.expect("the fixture is whole");
     assert_eq!(regions[0].figure(Figure::Rss), Some(Kib(1 << 40)));
     assert_eq!((regions[1].figure(Figure::Pss), &regions[2].flags), (None, &None));
-    assert_eq!(regions[4].object, snapshot.regions.as_ref().unwrap()[4].object);
+    assert_eq!(
+        regions[4].object,
+        snapshot.regions.as_ref().expect("the fixture is whole")[4].object
+    );
     snapshot.regions = None;
-    assert_eq!(back(&text(&snapshot)).unwrap(), snapshot);
+    assert_eq!(back(&text(&snapshot)).expect("the fixture is whole"), snapshot);
 }
 
 #[test]
@@ -66,16 +69,19 @@ fn unknown_fields_are_passed_over_and_texts_cannot_steer_the_terminal() {
     let more = text(&snapshot)
         .replacen("{\"schema\"", "{\"audit\":[{\"x\":[1,null]}],\"schema\"", 1)
         .replace("\"is_guess\"", "\"sections\":{\"a\":1.5},\"is_guess\"");
-    assert_eq!(back(&more).unwrap(), snapshot);
+    assert_eq!(back(&more).expect("the fixture is whole"), snapshot);
     let mut named = snapshot;
     named.facts.name = "a\u{1b}[31mb".into();
-    assert_eq!(back(&text(&named)).unwrap().facts.name, "a\u{fffd}[31mb");
+    assert_eq!(
+        back(&text(&named)).expect("the fixture is whole").facts.name,
+        "a\u{fffd}[31mb"
+    );
 }
 
 #[test]
 fn what_no_process_can_have_is_an_error_that_says_so() {
     let good = text(&fixture());
-    let first = &fixture().regions.unwrap()[0];
+    let first = &fixture().regions.expect("the fixture is whole")[0];
     let start = format!("\"start\":\"{:#x}\"", first.start.0);
     let wrong = |from: &str, to: &str| {
         assert!(good.contains(from), "{from}");
@@ -106,9 +112,9 @@ fn what_no_process_can_have_is_an_error_that_says_so() {
         wrong("\"protection\":\"r-x\"", "\"protection\":\"rwxs\""),
         "is no protection",
     );
-    let regions = good.find("\"regions\":[").unwrap();
+    let regions = good.find("\"regions\":[").expect("the fixture is whole");
     let (head, tail) = good.split_at(regions + "\"regions\":[".len());
-    let one = &tail[..=tail.find("},{").unwrap()];
+    let one = &tail[..=tail.find("},{").expect("the fixture is whole")];
     says(
         back(&format!("{head}{one},{tail}")).unwrap_err(),
         "regions must ascend",
@@ -122,52 +128,65 @@ fn what_no_process_can_have_is_an_error_that_says_so() {
 
 fn saved(folder: &Path) -> (PathBuf, Vec<u8>) {
     let path = folder.join("a.vmmap");
-    file::save(&fixture(), &path, false).unwrap();
-    let bytes = std::fs::read(&path).unwrap();
+    file::save(&fixture(), &path, false).expect("the fixture is whole");
+    let bytes = std::fs::read(&path).expect("the fixture is whole");
     (path, bytes)
 }
 
 #[test]
 fn a_file_is_compressed_whole_and_alone() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("the fixture is whole");
     let (path, bytes) = saved(folder.path());
     assert!(bytes.len() * 3 < text(&fixture()).len(), "{}", bytes.len());
-    assert_eq!(file::open(&path).unwrap(), fixture());
+    assert_eq!(file::open(&path).expect("the fixture is whole"), fixture());
     // Again over itself, and nothing else is left in the folder.
-    file::save(&fixture(), &path, false).unwrap();
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    file::save(&fixture(), &path, false).expect("the fixture is whole");
+    assert_eq!(
+        std::fs::read_dir(folder.path())
+            .expect("the fixture is whole")
+            .count(),
+        1
+    );
     // Any gzip will do: it is the public format.
     let mut plain = String::new();
     flate2::read::GzDecoder::new(bytes.as_slice())
         .read_to_string(&mut plain)
-        .unwrap();
+        .expect("the fixture is whole");
     let plain_path = folder.path().join("plain.json");
-    std::fs::write(&plain_path, &plain).unwrap();
-    assert_eq!(file::open(&plain_path).unwrap(), fixture());
+    std::fs::write(&plain_path, &plain).expect("the fixture is whole");
+    assert_eq!(file::open(&plain_path).expect("the fixture is whole"), fixture());
     assert!(file::is_saved(&path) && file::is_saved(&plain_path));
 }
 
 #[test]
 fn other_files_are_not_overwritten() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("the fixture is whole");
     let path = folder.path().join("precious.txt");
-    std::fs::write(&path, "precious").unwrap();
+    std::fs::write(&path, "precious").expect("the fixture is whole");
     let error = file::save(&fixture(), &path, false).unwrap_err().to_string();
     assert!(error.contains("--force") && !error.contains('\n'), "{error}");
-    assert_eq!(std::fs::read(&path).unwrap(), b"precious");
+    assert_eq!(std::fs::read(&path).expect("the fixture is whole"), b"precious");
     assert!(file::save(&fixture(), folder.path(), true).is_err());
     assert!(file::save(&fixture(), &folder.path().join("no/such"), false).is_err());
-    file::save(&fixture(), &path, true).unwrap();
-    assert_eq!(file::open(&path).unwrap(), fixture());
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    file::save(&fixture(), &path, true).expect("the fixture is whole");
+    assert_eq!(file::open(&path).expect("the fixture is whole"), fixture());
+    assert_eq!(
+        std::fs::read_dir(folder.path())
+            .expect("the fixture is whole")
+            .count(),
+        1
+    );
 }
 
 #[test]
 fn damage_is_found_wherever_it_is() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("the fixture is whole");
     let (path, bytes) = saved(folder.path());
     let with = |bytes: &[u8]| {
-        std::fs::File::create(&path).unwrap().write_all(bytes).unwrap();
+        std::fs::File::create(&path)
+            .expect("the fixture is whole")
+            .write_all(bytes)
+            .expect("the fixture is whole");
         file::open(&path)
     };
     for cut in [0, 1, 2, 9, 11, bytes.len() / 2, bytes.len() - 9, bytes.len() - 1] {

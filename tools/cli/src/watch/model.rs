@@ -164,7 +164,7 @@ impl Model {
     #[must_use]
     pub fn new(first: Snapshot, interval: Duration, took: Duration) -> Self {
         let mut model = Self {
-            now: first.clone(),
+            now: first,
             times: Vec::new(),
             base_at: Duration::ZERO,
             base_footprint: None,

@@ -33,11 +33,12 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
     frame.render_widget(Paragraph::new(header(model)), top);
     let width = usize::from(middle.width);
     let shown = model.footprints.len().saturating_sub(width);
-    // The lowest is the floor, so that a small growth of a large footprint shows.
-    let floor = model.extremes.map_or(0, |[least, _]| least);
+    // The lowest is one bar high, so that a small growth of a large footprint shows.
+    let [least, most] = model.extremes.unwrap_or_default();
+    let bar = ((most - least) / 7).max(1);
     let heights = model.footprints.iter().skip(shown);
     let heights: Vec<u64> = heights
-        .map(|kib| kib.saturating_sub(floor).saturating_add(1))
+        .map(|kib| kib.saturating_sub(least).saturating_add(bar))
         .collect();
     let line = Sparkline::default()
         .data(heights)

@@ -4,8 +4,9 @@
 //! no partner is new or gone; what has one is changed if its size, or what is resident, dirty or swapped of it, differs. A share that differs
 //! (PSS) is told too, but is no change by itself: it is another process's doing.
 //!
-//! [`report`] prints it for people, [`write_json`] as schema `pagewalk.diff/1`. Neighbours: [`crate::json::file`] keeps snapshots.
+//! [`report()`] prints it for people, [`write_json`] as schema `pagewalk.diff/1`. Neighbours: [`crate::json::file`] keeps snapshots.
 
+mod align;
 mod figures;
 mod json;
 mod pairs;

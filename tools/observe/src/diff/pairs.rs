@@ -8,13 +8,12 @@
 //! 2. *Anonymous* classes: those that lie behind the same pair of step 1 are aligned: a heap stays with its library whatever its address.
 //! 3. What is left of an anonymous class and has the same size is the same.
 //!
-//! Two lists are aligned by their sizes: Myers' difference algorithm in address order, whose cost is bounded (imara-diff gives up minimality, not
-//! time, at 256 or the root of the length), so that equal sizes pair; between these, what is left pairs in order, as grown or shrunk.
-//! Each step looks at each region once, and aligning n regions takes at most some n * sqrt(n) steps.
+//! Two lists are aligned by their sizes (`align`): equal sizes pair in address order; between these, what is left pairs in order, as grown or shrunk.
+//! Each step looks at each region once, and the cost of aligning is bounded: 60,000 regions never take their square.
 
+use super::align::align;
 use crate::Region;
 use crate::region::printable;
-use imara_diff::{Algorithm, Diff, Token};
 use procfs::Perms;
 use std::collections::HashMap;
 
@@ -226,8 +225,12 @@ impl<'a> Matched<'a> {
             }
         }
         for [old, new] in groups.into_values() {
-            for (before, after) in align(self.before, &old, self.after, &new) {
-                self.pair(before, after);
+            let sizes =
+                |regions: &[Region], places: &[usize]| places.iter().map(|&at| regions[at].len()).collect();
+            let (old_sizes, new_sizes): (Vec<u64>, Vec<u64>) =
+                (sizes(self.before, &old), sizes(self.after, &new));
+            for (before, after) in align(&old_sizes, &new_sizes) {
+                self.pair(old[before], new[after]);
             }
         }
     }
@@ -265,36 +268,6 @@ fn anchors_by(partners: &[Option<u32>], number: impl Fn(usize, u32) -> u32) -> V
 /// [`anchors_by`] of the second list, numbered as in the first.
 fn anchors_of(partners: &[Option<u32>]) -> Vec<u32> {
     anchors_by(partners, |_, partner| partner + 1)
-}
-
-/// Pairs of two lists of places: equal sizes by Myers' algorithm, and between them in order.
-fn align(before: &[Region], old: &[usize], after: &[Region], new: &[usize]) -> Vec<(usize, usize)> {
-    if old.is_empty() || new.is_empty() {
-        return Vec::new();
-    }
-    let mut tokens: HashMap<u64, u32> = HashMap::new();
-    let mut token = |size: u64| {
-        let next = tokens.len() as u32;
-        Token(*tokens.entry(size).or_insert(next))
-    };
-    let old_sizes: Vec<Token> = old.iter().map(|&at| token(before[at].len())).collect();
-    let new_sizes: Vec<Token> = new.iter().map(|&at| token(after[at].len())).collect();
-    let mut diff = Diff::default();
-    diff.compute_with(Algorithm::Myers, &old_sizes, &new_sizes, tokens.len() as u32);
-    let (mut found, mut at, mut at_new) = (Vec::new(), 0, 0);
-    let mut put = |from: usize, from_new: usize, count: usize| {
-        let pairs = old[from..].iter().zip(&new[from_new..]).take(count);
-        found.extend(pairs.map(|(&before, &after)| (before, after)));
-    };
-    for hunk in diff.hunks() {
-        let [start, end] = [hunk.before.start, hunk.before.end].map(|n| n as usize);
-        let [start_new, end_new] = [hunk.after.start, hunk.after.end].map(|n| n as usize);
-        put(at, at_new, start - at);
-        put(start, start_new, (end - start).min(end_new - start_new));
-        (at, at_new) = (end, end_new);
-    }
-    put(at, at_new, old.len() - at);
-    found
 }
 
 #[cfg(test)]

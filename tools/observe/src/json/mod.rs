@@ -5,9 +5,9 @@
 //! `null`, never 0. Addresses are strings in hexadecimal (`"0x7f..."`), because JSON numbers lose the low bits of large integers. Fields may
 //! be added within version 1; meanings do not change.
 //!
-//! [`write`] prints everything that a [`Snapshot`] has, so [`read`] gives it back. The reader is strict about the schema's name and version and
+//! [`write()`] prints everything that a [`Snapshot`](crate::Snapshot) has, so [`read()`] gives it back. The reader is strict about the schema's name and version and
 //! about what a region may be, and passes over fields that it does not know. The sums (`types`, `total`) are for other readers: they follow from the
-//! regions. [`file`] keeps the document in a file. Neighbour: `crate::diff` compares two snapshots.
+//! regions. [`mod@file`] keeps the document in a file. Neighbour: `crate::diff` compares two snapshots.
 
 pub mod file;
 mod read;

@@ -88,7 +88,7 @@ fn in_hex(bytes: &[u8]) -> String {
 fn of_hex(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
     let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
-    (digits.len() % 2 == 0)
+    (digits.len().is_multiple_of(2))
         .then(|| digits.chunks_exact(2).map(byte).collect())
         .flatten()
 }
@@ -110,7 +110,7 @@ enum Key {
     Shared,
     ShareMode,
     PageSize,
-    ProtectionKey,
+    Pkey,
     Offset,
     Device,
     Inode,
@@ -136,7 +136,7 @@ impl Key {
             "shared" => Self::Shared,
             "share_mode" => Self::ShareMode,
             "page_size" => Self::PageSize,
-            "protection_key" => Self::ProtectionKey,
+            "protection_key" => Self::Pkey,
             "offset" => Self::Offset,
             "device" => Self::Device,
             "inode" => Self::Inode,
@@ -307,7 +307,7 @@ impl<'de> Visitor<'de> for Fields {
                     region.share = fields.next_value::<Option<Worded<ShareMode>>>()?.map(|w| w.0)
                 }
                 Key::PageSize => region.page_kib = page_kib(fields.next_value()?)?,
-                Key::ProtectionKey => region.protection_key = fields.next_value()?,
+                Key::Pkey => region.protection_key = fields.next_value()?,
                 Key::Offset => map.offset = fields.next_value()?,
                 Key::Device => map.device = fields.next_value::<Worded<Device>>()?.0,
                 Key::Inode => map.inode = fields.next_value()?,
