@@ -214,3 +214,77 @@ fn damage_is_found_wherever_it_is() {
             .contains("No such file")
     );
 }
+
+/// Everything that is done with a snapshot, which must not panic whatever it says.
+fn use_it(snapshot: &Snapshot, other: &Snapshot) {
+    let mut out = Vec::new();
+    let options = observe::render::Options {
+        verbose: true,
+        ..observe::render::Options::default()
+    };
+    observe::render::report(snapshot, &options, &mut out).expect("memory takes it");
+    for (a, b) in [(snapshot, other), (other, snapshot), (snapshot, snapshot)] {
+        let diff = observe::diff::Diff::between(a, b);
+        observe::diff::report(&diff, &options, &mut out).expect("memory takes it");
+        observe::diff::write_json(&diff, &mut out).expect("memory takes it");
+    }
+    let second = std::time::Duration::from_secs(1);
+    observe::wss::report(snapshot, second, second, &options, &mut out).expect("memory takes it");
+    assert!(
+        observe::wss::Prediction::of(snapshot)
+            .to_string()
+            .contains("may stall")
+    );
+    json::write(snapshot, &mut out).expect("memory takes it");
+}
+
+#[test]
+fn absurd_numbers_are_errors_or_are_shown() {
+    let (good, plain) = (text(&fixture()), fixture());
+    let numbers = [
+        "0",
+        "1",
+        "-1",
+        "1.5",
+        "4294967296",
+        "18446744073709551615",
+        "99999999999999999999",
+        "null",
+        "\"x\"",
+    ];
+    let keys = good.match_indices("\":").map(|(at, _)| at + 2);
+    let values: Vec<usize> = keys
+        .filter(|&at| good[at..].starts_with(|c: char| c.is_ascii_digit()))
+        .collect();
+    assert!(values.len() > 500);
+    let mut shown = 0;
+    // One at a time through the head and the first region, then every 37th.
+    for (nth, &at) in values
+        .iter()
+        .enumerate()
+        .filter(|(nth, _)| *nth < 60 || nth % 37 == 0)
+    {
+        let len = good[at..].find(|c: char| !c.is_ascii_digit()).unwrap();
+        for number in numbers {
+            let odd = format!("{}{number}{}", &good[..at], &good[at + len..]);
+            match back(&odd) {
+                Ok(snapshot) => {
+                    use_it(&snapshot, &plain);
+                    shown += 1;
+                }
+                Err(error) => assert!(!error.is_empty() && !error.contains('\n'), "{nth}: {error}"),
+            }
+        }
+    }
+    assert!(shown > 100);
+    // And all at once, where any number is allowed.
+    let mut huge = plain.clone();
+    for region in huge.regions.iter_mut().flatten() {
+        for &figure in Figure::ALL {
+            region.figures.set(figure, Some(Kib(u64::MAX)));
+        }
+        region.count = u32::MAX;
+    }
+    use_it(&huge, &plain);
+    use_it(&back(&text(&huge)).unwrap(), &plain);
+}

@@ -1,5 +1,6 @@
 //! What `vmmap` does with time: `--save`, `--diff`, `-d`, `--wss` and `--watch` ([`TimeArgs`]).
 
+use super::vmmap::whole;
 use super::watch;
 use crate::screen::Screen;
 use crate::target::{self, Source, Subject};
@@ -114,7 +115,9 @@ impl TimeArgs {
         let file = self.save.as_ref()?;
         Some(one().and_then(|subject| {
             let snapshot = subject.snapshot()?;
-            file::save(&snapshot, file, self.force).map_err(|e| Failure::new(e.to_string()))
+            file::save(&snapshot, file, self.force).map_err(|e| Failure::new(e.to_string()))?;
+            // What could be seen is saved; whether that is all, the exit status says.
+            whole(&snapshot)
         }))
     }
 

@@ -175,7 +175,7 @@ fn page_state(subject: &Subject<'_>, addr: Addr, snapshot: &Snapshot) -> Result<
 }
 
 /// Whether all was shown.
-fn whole(snapshot: &Snapshot) -> Result<(), Failure> {
+pub(super) fn whole(snapshot: &Snapshot) -> Result<(), Failure> {
     match snapshot.regions {
         Some(_) => Ok(()),
         None => Err(in_part(snapshot)),

@@ -1,4 +1,4 @@
-//! `vmmap --watch`: looks at a process again and again, and shows it on a terminal or as lines ([`run`]).
+//! `vmmap --watch`: looks at a process again and again, and shows it on a terminal or as lines (`run`).
 
 use super::diff::seconds;
 use crate::Failure;
