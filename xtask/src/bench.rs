@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: figures side by side in one run and as ratios, with targets: integer code against qemu-aarch64 on
 //! the same guest, faults and mapping calls against the same C program as a native one on the host's kernel. Medians of
 //! interleaved rounds, so that a change of the host's load hits all sides alike. Key types: [`Row`], [`Side`].
-//! Neighbours: [`crate::runner`], [`crate::guests`] (native builds), [`crate::record`].
+//! Neighbours: [`crate::bench_vmmap`] (the tool's figures), [`crate::runner`], [`crate::guests`] (native builds), [`crate::record`].
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::bench_vmmap;
 use crate::command::{Done, capture, heading};
 use crate::end_to_end::stats;
 use crate::guests::build_native;
@@ -94,6 +95,19 @@ impl Options {
 /// Runs the subcommand.
 pub(crate) fn run(words: &[&str]) -> Result<(), Trouble> {
     let options = Options::parse(words)?;
+    if let Some(part) = options.only.as_deref().filter(|word| bench_vmmap::is_asked(word)) {
+        return bench_vmmap::run(Some(part), options.rounds, options.record);
+    }
+    machine_rows(&options)?;
+    // Another runner of guests says nothing about the tool.
+    if options.only.is_none() && options.runner.is_none() {
+        bench_vmmap::run(None, options.rounds, options.record)?;
+    }
+    Ok(())
+}
+
+/// The machine's rows: integer code and memory.
+fn machine_rows(options: &Options) -> Result<(), Trouble> {
     let machine = match &options.runner {
         Some(path) => Runner::named(path),
         None => Runner::Machine(release_pagewalk()?),
@@ -111,7 +125,7 @@ pub(crate) fn run(words: &[&str]) -> Result<(), Trouble> {
     heading("bench");
     print!("{report}");
     if options.record {
-        println!("recorded in {}", record::write(&report)?.display());
+        println!("recorded in {}", record::write("", &report)?.display());
     }
     Ok(())
 }

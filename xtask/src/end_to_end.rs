@@ -14,9 +14,11 @@ use crate::command::{Done, capture};
 use crate::inputs::{self, Refused};
 use crate::live;
 use crate::outcome::{Check, Verdict};
+use crate::pages;
 use crate::runner::{PageSize, Program, Runner};
 use crate::toolchain::{busybox, qemu};
 use crate::trouble::Trouble;
+use crate::truth;
 
 /// No guest of the matrix takes longer than this on a slow host.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -33,6 +35,8 @@ impl Plan {
         checks.extend(self.case_checks());
         if let Runner::Machine(pagewalk) = &self.runner {
             checks.extend(live::checks(pagewalk));
+            checks.extend(pages::checks(&pagewalk.with_file_name("vmmap")));
+            checks.extend(truth::checks(pagewalk));
             checks.extend(self.refusal_checks()?);
             checks.extend(self.seed_checks());
         }

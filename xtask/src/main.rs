@@ -1,8 +1,10 @@
 //! `cargo xtask`: one entry for every chore of the project. One file per subcommand: [`mod@test`], [`ci`], [`guests`],
-//! [`mod@bench`]; what they share is in [`command`] (running programs), [`debian`] (packages without root) and [`runner`]
+//! [`mod@bench`] with [`bench_vmmap`]; what they share is in [`command`] (running programs), [`debian`] (packages without root) and [`runner`]
 //! (a guest on the machine or under qemu-aarch64).
 
 mod bench;
+mod bench_vmmap;
+mod browser;
 mod ci;
 mod command;
 mod debian;
@@ -11,11 +13,13 @@ mod guests;
 mod inputs;
 mod live;
 mod outcome;
+mod pages;
 mod record;
 mod runner;
 mod test;
 mod toolchain;
 mod trouble;
+mod truth;
 
 use std::process::ExitCode;
 
@@ -34,7 +38,9 @@ usage: cargo xtask COMMAND [OPTIONS]
   guests --check   prove the committed ELF files identical to their sources
   guests --record  record the expected outputs on this host
   bench [NAME] [--rounds N] [--record] [--runner PROGRAM]
-                   figures against qemu-aarch64 and the host's kernel, side by side, with targets
+                   figures against qemu-aarch64 and the host's kernel, side by side, with targets; then `bench vmmap`
+  bench vmmap[.wall|.stall][.NAME] [--rounds N] [--record]
+                   vmmap against pmap, smem and cat smaps: time, own memory, stall of the target
 ";
 
 fn main() -> ExitCode {

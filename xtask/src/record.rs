@@ -1,5 +1,5 @@
-//! Records of benchmarks: `bench/record/DATE-HOST.md`, with the processor, the kernel and the compiler that made the
-//! figures. Neighbour: [`crate::bench`].
+//! Records of benchmarks: `bench/record/DATE-HOST.md` or `DATE-HOST-PART.md`, with the processor, the kernel and the
+//! compiler that made the figures. Neighbours: [`crate::bench`], [`crate::bench_vmmap`].
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,13 +8,14 @@ use std::process::Command;
 use crate::command::{root, text};
 use crate::trouble::Trouble;
 
-/// Writes the table with its circumstances; the path of the new file.
-pub(crate) fn write(table: &str) -> Result<PathBuf, Trouble> {
+/// Writes the table of a part of the benchmark (empty: the machine's) with its circumstances; the path of the new file.
+pub(crate) fn write(part: &str, table: &str) -> Result<PathBuf, Trouble> {
     let folder = root().join("bench/record");
     fs::create_dir_all(&folder).map_err(Trouble::file(&folder))?;
     let date = text(Command::new("date").arg("+%Y-%m-%d"))?;
     let host = text(Command::new("uname").arg("-n"))?;
-    let path = folder.join(format!("{date}-{host}.md"));
+    let (dash, space) = if part.is_empty() { ("", "") } else { ("-", " ") };
+    let path = folder.join(format!("{date}-{host}{dash}{part}.md"));
     let facts = [
         ("processor", processor()),
         ("kernel", text(Command::new("uname").args(["-s", "-r", "-m"]))?),
@@ -35,7 +36,7 @@ pub(crate) fn write(table: &str) -> Result<PathBuf, Trouble> {
                 .to_owned(),
         ),
     ];
-    let mut page = format!("# cargo xtask bench, {date}, {host}\n\n");
+    let mut page = format!("# cargo xtask bench{space}{part}, {date}, {host}\n\n");
     for (name, value) in facts {
         page.push_str(&format!("- {name}: {value}\n"));
     }

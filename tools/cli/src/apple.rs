@@ -19,6 +19,11 @@ const WORDS: &[(&str, &str)] = &[
     ("-help", "--help"),
 ];
 
+/// Apple's words, each with ours.
+pub fn words() -> impl Iterator<Item = (&'static str, &'static str)> {
+    WORDS.iter().copied()
+}
+
 /// The arguments with Apple's words in GNU form; what follows `--` is left alone.
 pub fn rewrite(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut is_over = false;

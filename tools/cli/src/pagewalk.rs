@@ -1,16 +1,20 @@
 //! The program `pagewalk`: one line per subcommand; each lives in its own file under `commands/`.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use cli::commands::{demo, ps, run, vmmap};
+use cli::papers::Papers;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// A virtual memory system in software: run AArch64 Linux programs and see all of their memory.
 #[derive(Parser)]
-#[command(name = "pagewalk", version, about)]
+#[command(name = "pagewalk", version, about, arg_required_else_help = true)]
 struct Pagewalk {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+
+    #[command(flatten)]
+    papers: Papers,
 }
 
 #[derive(Subcommand)]
@@ -35,12 +39,13 @@ fn arguments() -> Vec<OsString> {
 }
 
 fn main() -> ExitCode {
-    let Pagewalk { command } = Pagewalk::parse_from(arguments());
+    let Pagewalk { command, papers } = Pagewalk::parse_from(arguments());
     let result = match command {
-        Command::Run(args) => args.run(),
-        Command::Demo(args) => args.run(),
-        Command::Ps(args) => args.run(),
-        Command::Vmmap(args) => args.run_on_machines(),
+        None => papers.print(Pagewalk::command()),
+        Some(Command::Run(args)) => args.run(),
+        Some(Command::Demo(args)) => args.run(),
+        Some(Command::Ps(args)) => args.run(),
+        Some(Command::Vmmap(args)) => args.run_on_machines(),
     };
     cli::finish("pagewalk", result)
 }

@@ -1,7 +1,10 @@
 //! Which process is meant: a pid, a name, or `MACHINE:PID`, over one root or over all running machines.
 
 use crate::Failure;
+use crate::input;
+use observe::SavedRoot;
 use observe::Snapshot;
+use observe::corefile::CoreFacts;
 use observe::json::file;
 use procfs::{DirRoot, PidStat, Root, RootError, sockets};
 use std::path::{Path, PathBuf};
@@ -12,30 +15,40 @@ pub struct Source {
     pub machine: Option<u32>,
     /// Its `/proc`.
     pub root: Box<dyn Root>,
+    /// What a core file tells beside.
+    pub core: Option<CoreFacts>,
+}
+
+impl Source {
+    /// A root that is no machine's.
+    pub fn of(root: impl Root + 'static) -> Self {
+        Self {
+            machine: None,
+            root: Box::new(root),
+            core: None,
+        }
+    }
 }
 
 /// This host.
 #[must_use]
 pub fn host() -> Vec<Source> {
-    vec![Source {
-        machine: None,
-        root: Box::new(DirRoot::host()),
-    }]
+    vec![Source::of(DirRoot::host())]
 }
 
-/// A folder shaped like `/proc`.
+/// A folder shaped like `/proc`, or the saved folder of one process.
 ///
 /// # Errors
 /// [`Failure`] if it cannot be listed.
 pub fn folder(folder: PathBuf) -> Result<Vec<Source>, Failure> {
     let shown = folder.display().to_string();
-    let root = DirRoot::new(folder);
+    if folder == Path::new("/proc") {
+        return Ok(host());
+    }
+    let root = SavedRoot::of_process(&folder).unwrap_or_else(|| SavedRoot::tree(folder));
     root.list("")
         .map_err(|e| Failure::new(format!("cannot read {shown}: {}", e.source)))?;
-    Ok(vec![Source {
-        machine: None,
-        root: Box::new(root),
-    }])
+    Ok(vec![Source::of(root)])
 }
 
 /// Every running machine of this user.
@@ -54,6 +67,7 @@ pub fn machines() -> Result<Vec<Source>, Failure> {
     let source = |root: procfs::SocketRoot| Source {
         machine: Some(root.host_pid()),
         root: Box::new(root),
+        core: None,
     };
     Ok(found.into_iter().map(source).collect())
 }
@@ -101,33 +115,22 @@ pub enum Subject<'a> {
         /// Its id there.
         pid: i32,
     },
+    /// A process in a core file or a folder.
+    Opened {
+        /// The file or folder.
+        source: Source,
+        /// Its id there.
+        pid: i32,
+    },
     /// A saved snapshot.
     File(PathBuf),
 }
 
-/// What kind of file it is, by how it begins. Other inputs get a variant here and an arm in [`Subject::snapshot`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum FileKind {
-    /// A snapshot that `vmmap --save` or `vmmap --json` wrote.
-    Snapshot,
-    /// Anything else.
-    Other,
-}
-
-/// What a file is.
+/// Whether a word means a saved snapshot.
 #[must_use]
-pub fn what_is(path: &Path) -> FileKind {
-    if file::is_saved(path) {
-        FileKind::Snapshot
-    } else {
-        FileKind::Other
-    }
-}
-
-/// Whether a word means a file: it is not a number, and it holds a `/` or a file has that name.
-#[must_use]
-pub fn is_file(word: &str) -> bool {
-    matches!(Target::parse(word), Target::Name(_)) && (word.contains('/') || Path::new(word).is_file())
+pub fn saved(word: &str) -> Option<PathBuf> {
+    let is_pid = matches!(Target::parse(word), Target::Pid { .. });
+    input::path(word).filter(|path| !is_pid && matches!(input::what_is(path), Ok(input::Kind::Snapshot)))
 }
 
 /// The process or file that a word means.
@@ -135,11 +138,23 @@ pub fn is_file(word: &str) -> bool {
 /// # Errors
 /// [`Failure`] if no process matches, or several do.
 pub fn subject<'a>(sources: &'a [Source], word: &str) -> Result<Subject<'a>, Failure> {
-    if is_file(word) {
-        return Ok(Subject::File(word.into()));
+    if let Some(path) = saved(word) {
+        return Ok(Subject::File(path));
+    }
+    if let Some(path) = input::path(word) {
+        let (source, pid) = input::open(&path)?;
+        return Ok(Subject::Opened { source, pid });
     }
     let (source, pid) = find(sources, &Target::parse(word))?;
     Ok(Subject::Live { source, pid })
+}
+
+fn take(source: &Source, pid: i32) -> Result<Snapshot, Failure> {
+    let mut snapshot = Snapshot::take(source.root.as_ref(), pid)?;
+    if let Some(core) = source.core.clone() {
+        core.complete(&mut snapshot);
+    }
+    Ok(snapshot)
 }
 
 impl Subject<'_> {
@@ -149,13 +164,9 @@ impl Subject<'_> {
     /// [`Failure`] if there is nothing to show.
     pub fn snapshot(&self) -> Result<Snapshot, Failure> {
         match self {
-            Self::Live { source, pid } => Ok(Snapshot::take(source.root.as_ref(), *pid)?),
-            // A file that begins as nothing known is read as a snapshot too: the error says best what it lacks.
-            Self::File(path) => match what_is(path) {
-                FileKind::Snapshot | FileKind::Other => {
-                    file::open(path).map_err(|e| Failure::new(e.to_string()))
-                }
-            },
+            Self::Live { source, pid } => take(source, *pid),
+            Self::Opened { source, pid } => take(source, *pid),
+            Self::File(path) => file::open(path).map_err(|e| Failure::new(e.to_string())),
         }
     }
 

@@ -1,7 +1,8 @@
 //! The program `vmmap`: the map of a live process of this host (or of a saved `/proc`).
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use cli::commands::vmmap;
+use cli::papers::Papers;
 use std::process::ExitCode;
 
 /// Show the map of a live process's memory.
@@ -10,6 +11,9 @@ use std::process::ExitCode;
 struct Vmmap {
     #[command(flatten)]
     args: vmmap::Args,
+
+    #[command(flatten)]
+    papers: Papers,
 }
 
 const AFTER_HELP: &str = "\
@@ -17,6 +21,11 @@ Apple's single-dash words work too: -summary -interleaved -wide -verbose -pages 
 Exit status: 0 shown; 1 the process cannot be shown; 2 wrong command line; 3 shown in part; 4 grown more than --fail-if-grown.";
 
 fn main() -> ExitCode {
-    let Vmmap { args } = Vmmap::parse_from(cli::apple::rewrite(std::env::args_os()));
-    cli::finish("vmmap", args.run_on_host())
+    let Vmmap { args, papers } = Vmmap::parse_from(cli::apple::rewrite(std::env::args_os()));
+    let result = if papers.is_asked() {
+        papers.print(Vmmap::command())
+    } else {
+        args.run_on_host()
+    };
+    cli::finish("vmmap", result)
 }

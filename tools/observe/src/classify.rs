@@ -5,7 +5,7 @@
 //! likely (thread stacks, malloc arenas: Linux does not name them) is marked as a guess.
 
 use crate::Region;
-use crate::elf::Layouts;
+use crate::elf::Images;
 use procfs::Perms;
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them.
+    /// Every kind.
     pub const ALL: &[Self] = &[
         Self::ElfHeaders,
         Self::Text,
@@ -175,13 +175,13 @@ const ARENA_BYTES: u64 = 64 << 20;
 /// Guards of thread stacks are one page by default; nobody makes them larger than this.
 const LARGEST_GUARD: u64 = 1 << 20;
 
-/// Verdicts for all mappings, in order. `layouts`: the ELF files whose segments are known exactly; for others the position decides.
-pub(crate) fn classify(regions: &[Region], layouts: &Layouts) -> Vec<Verdict> {
+/// Verdicts for all mappings, in order. `images`: the ELF files whose segments are known exactly; for others the position decides.
+pub(crate) fn classify(regions: &[Region], images: &Images) -> Vec<Verdict> {
     let mut verdicts: Vec<Verdict> = Vec::with_capacity(regions.len());
     for index in 0..regions.len() {
         let at = Place {
             regions,
-            layouts,
+            images,
             index,
         };
         let verdict = named(&at)
@@ -195,7 +195,7 @@ pub(crate) fn classify(regions: &[Region], layouts: &Layouts) -> Vec<Verdict> {
 /// A mapping among its neighbours.
 struct Place<'a> {
     regions: &'a [Region],
-    layouts: &'a Layouts,
+    images: &'a Images,
     index: usize,
 }
 
@@ -236,6 +236,8 @@ fn named(at: &Place<'_>) -> Option<Verdict> {
     let starts = |prefix: &[u8]| name.starts_with(prefix);
     Some(match name {
         b"[heap]" => sure(Kind::Malloc),
+        // A core file's, by position.
+        b"[heap ?]" => guess(Kind::Malloc, "heap"),
         b"[stack]" => sure(Kind::Stack),
         b"[vdso]" => sure(Kind::Vdso),
         b"[vsyscall]" => sure(Kind::Vsyscall),
@@ -307,7 +309,7 @@ fn elf_segment(at: &Place<'_>) -> Option<Kind> {
 fn exact_kind(at: &Place<'_>, image: &[Region]) -> Option<Kind> {
     let this = at.this();
     let first = image.first()?;
-    let layout = at.layouts.get(first)?;
+    let layout = at.images.layout(first)?;
     layout.kind(this.start, layout.bias(first)?, this.perms.write)
 }
 
@@ -377,7 +379,7 @@ fn is_thread_stack(mapping: &Region) -> bool {
         && read
         && write
         && !exec
-        && mapping.object.name.is_empty()
+        && (mapping.object.name.is_empty() || mapping.object.name.starts_with(b"[stack:"))
         && mapping.len() >= 16 << 10
 }
 
@@ -395,7 +397,7 @@ fn follows_image(at: &Place<'_>) -> bool {
     }
     .image();
     let known = image.first().and_then(|first| {
-        let layout = at.layouts.get(before)?;
+        let layout = at.images.layout(before)?;
         Some((layout, layout.bias(first)?))
     });
     match known {
@@ -410,7 +412,7 @@ mod tests {
     use crate::region::testing::regions;
 
     fn kinds(maps: &str) -> Vec<(&'static str, bool)> {
-        classify(&regions(maps), &Layouts::default())
+        classify(&regions(maps), &Images::default())
             .iter()
             .map(|v| (v.kind.name(), v.is_guess))
             .collect()

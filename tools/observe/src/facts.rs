@@ -4,7 +4,9 @@ use crate::ObserveError;
 use crate::calendar::Civil;
 use crate::region::printable;
 use crate::snapshot::Gap;
-use procfs::{Auxv, Comm, Kib, PidStat, Root, RootError, Status, SystemStat, Text, Uptime, at};
+use procfs::{
+    Auxv, Comm, Kib, LimitValue, Limits, PidStat, Root, RootError, Status, SystemStat, Text, Uptime, at,
+};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A moment: milliseconds since the Epoch.
@@ -73,7 +75,7 @@ pub struct Facts {
     pub path: Option<String>,
     /// Processor architecture: `ARM64`, `X86-64`...
     pub code_type: Option<String>,
-    /// Parent's id.
+    /// Parent's id; -1 if it is not known.
     pub parent: i32,
     /// Parent's name.
     pub parent_name: Option<String>,
@@ -85,7 +87,7 @@ pub struct Facts {
     pub os_version: Option<String>,
     /// Bytes of a page, from AT_PAGESZ or else from `smaps`.
     pub page_bytes: Option<u64>,
-    /// Number of threads.
+    /// Number of threads; -1 if it is not known.
     pub threads: i64,
     /// State letter.
     pub state: char,
@@ -99,6 +101,10 @@ pub struct Facts {
     pub coarse_footprint: Option<Kib>,
     /// VmHWM + VmSwap + hugetlb + page tables: an upper bound of the peak footprint.
     pub peak_bound: Option<Kib>,
+    /// How far the main stack may grow: RLIMIT_STACK, bytes.
+    pub stack_limit: Option<LimitValue>,
+    /// How many mappings a process may have: `vm.max_map_count`.
+    pub most_maps: Option<u64>,
 }
 
 /// `stat`, by which a process is recognised; errors say what kind of process has no memory to show.
@@ -180,6 +186,14 @@ pub(crate) fn gather(root: &dyn Root, stat: &PidStat, gaps: &mut Vec<Gap>) -> Fa
         resident: status.vm_rss,
         coarse_footprint: sum(&[&[status.rss_anon, status.rss_shmem], rest.as_slice()].concat()),
         peak_bound: sum(&[&[status.vm_hwm], rest.as_slice()].concat()),
+        stack_limit: root
+            .parse::<Limits>(&format!("{pid}/limits"))
+            .ok()
+            .and_then(|limits| Some(limits.get("Max stack size")?.soft)),
+        most_maps: root
+            .read("sys/vm/max_map_count")
+            .ok()
+            .and_then(|text| str::from_utf8(&text).ok()?.trim().parse().ok()),
     }
 }
 

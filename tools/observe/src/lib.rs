@@ -12,13 +12,19 @@
 //!
 //! Neighbours: `procfs` below, `cli` above. Absent on purpose: the machine. It is seen only through its `/proc`.
 
+pub mod audit;
 mod calendar;
 mod classify;
+pub mod corefile;
 pub mod diff;
 mod elf;
 mod error;
+pub mod explain;
 mod facts;
 mod figures;
+mod gentle;
+pub mod heap;
+pub mod html;
 pub mod json;
 mod measure;
 mod page;
@@ -26,18 +32,26 @@ pub mod ps;
 mod read;
 mod region;
 pub mod render;
+mod saved;
 mod share;
 mod snapshot;
+pub mod system;
+mod threads;
 mod totals;
 pub mod wss;
+mod zones;
 
 pub use classify::Kind;
+pub use elf::{FileState, Image, Section};
 pub use error::ObserveError;
 pub use facts::{Facts, Moment};
 pub use figures::{Figure, Figures};
 pub use measure::{Footprint, Peak};
 pub use page::PageState;
 pub use region::{MaxPerms, Object, Region, printable};
+pub use saved::SavedRoot;
 pub use share::ShareMode;
-pub use snapshot::{Gap, Snapshot};
+pub use snapshot::{Gap, Snapshot, Take};
+pub use threads::{StackSpan, Thread};
 pub use totals::{LibraryLine, Totals, TypeRow, WritableLine};
+pub use zones::{HeapReport, ZoneReport};

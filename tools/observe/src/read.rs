@@ -9,10 +9,17 @@ use procfs::{MapsReader, Root, RootError, SmapsEntry, SmapsReader};
 use std::io::{self, BufReader, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// The kernel fills 4 KiB for each read of `smaps` and throws away the record that does not fit: less is faster, and
 /// holds the target's lock for less time (reference/live.md section 0).
-const READ_BYTES: usize = 3072;
+const FAST_BYTES: usize = 3072;
+
+/// One record for each read, so that the lock is held for one mapping at a time: for large ones.
+const SHORT_BYTES: usize = 512;
+
+/// A read that takes longer than this held the lock for long: the next ask for less.
+const LONG: Duration = Duration::from_micros(60);
 
 /// What is read before a thread is worth its start: some 350 mappings.
 const SMALL_BYTES: usize = 256 << 10;
@@ -23,27 +30,53 @@ const CHUNK_BYTES: usize = 128 << 10;
 /// How many messages may wait: enough that neither side ever does for long.
 const CHUNKS_AHEAD: usize = 8;
 
+/// What one pass found.
+pub(crate) struct Pass {
+    pub(crate) regions: Vec<Region>,
+    /// The longest that one call took: the longest that the target can have been held up.
+    pub(crate) longest: Duration,
+}
+
+impl Pass {
+    /// A pass over a file that holds up nobody.
+    pub(crate) fn quick(regions: Vec<Region>) -> Self {
+        Self {
+            regions,
+            longest: Duration::ZERO,
+        }
+    }
+}
+
 /// Every mapping with its counters, in one pass.
-pub(crate) fn read_smaps(root: &dyn Root, pid: i32) -> Result<Vec<Region>, RootError> {
+pub(crate) fn read_smaps(root: &dyn Root, pid: i32) -> Result<Pass, RootError> {
     let path = format!("{pid}/smaps");
-    let mut source = Pieces(root.open(&path)?);
+    let mut source = Pieces::new(root.open(&path)?);
     let error = |e| RootError::new("read", &path, e);
     let first = fill(&mut source, SMALL_BYTES).map_err(error)?;
     if first.len() < SMALL_BYTES {
-        return parse(first.as_slice()).map_err(error);
+        let regions = parse(first.as_slice()).map_err(error)?;
+        return Ok(Pass {
+            regions,
+            longest: source.longest,
+        });
     }
     thread::scope(|scope| {
         let (chunks, ahead) = sync_channel(CHUNKS_AHEAD);
-        scope.spawn(move || read_ahead(source, &chunks));
-        parse(Ahead::new(first, ahead)).map_err(error)
+        let reader = scope.spawn(move || read_ahead(source, &chunks));
+        let regions = parse(Ahead::new(first, ahead)).map_err(error)?;
+        Ok(Pass {
+            regions,
+            longest: reader.join().unwrap_or_default(),
+        })
     })
 }
 
 fn parse(source: impl io::BufRead) -> io::Result<Vec<Region>> {
     let mut objects = Objects::default();
     let mut regions = Vec::new();
-    for entry in SmapsReader::new(source) {
-        let entry: SmapsEntry = entry?;
+    let mut reader = SmapsReader::new(source);
+    let mut entry = SmapsEntry::default();
+    while reader.read_into(&mut entry)? {
         regions.push(Region::of_smaps(&entry, objects.get(&entry.map)));
     }
     Ok(regions)
@@ -59,13 +92,37 @@ pub(crate) fn read_maps(root: &dyn Root, pid: i32) -> Result<Vec<Region>, RootEr
         .map_err(|e| RootError::new("read", &path, e))
 }
 
-/// Reads in pieces of [`READ_BYTES`], whatever is asked for.
-struct Pieces<R>(R);
+/// Reads in small pieces, whatever is asked for: smaller ones as soon as they take long.
+struct Pieces<R> {
+    source: R,
+    piece: usize,
+    longest: Duration,
+}
+
+impl<R> Pieces<R> {
+    fn new(source: R) -> Self {
+        Self {
+            source,
+            piece: FAST_BYTES,
+            longest: Duration::ZERO,
+        }
+    }
+}
 
 impl<R: Read> Read for Pieces<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let most = buf.len().min(READ_BYTES);
-        self.0.read(&mut buf[..most])
+        let most = buf.len().min(self.piece);
+        let start = Instant::now();
+        let read = self.source.read(&mut buf[..most]);
+        let took = start.elapsed();
+        self.longest = self.longest.max(took);
+        // Back to larger reads only when a record at a time takes next to nothing.
+        self.piece = match took {
+            took if took > LONG => SHORT_BYTES,
+            took if took < LONG / 8 => FAST_BYTES,
+            _ => self.piece,
+        };
+        read
     }
 }
 
@@ -76,13 +133,13 @@ fn fill(source: &mut impl Read, bytes: usize) -> io::Result<Vec<u8>> {
     Ok(chunk)
 }
 
-/// Read to the end, or until the parser has gone.
-fn read_ahead(mut source: impl Read, chunks: &SyncSender<io::Result<Vec<u8>>>) {
+/// Read to the end, or until the parser has gone. Gives the longest that one call took.
+fn read_ahead(mut source: Pieces<impl Read>, chunks: &SyncSender<io::Result<Vec<u8>>>) -> Duration {
     loop {
         let chunk = fill(&mut source, CHUNK_BYTES);
         let is_last = chunk.as_ref().map_or(true, |chunk| chunk.len() < CHUNK_BYTES);
         if chunks.send(chunk).is_err() || is_last {
-            return;
+            return source.longest;
         }
     }
 }

@@ -20,6 +20,27 @@ pub struct MaxPerms {
     pub exec: bool,
 }
 
+impl MaxPerms {
+    /// As in `r-x`.
+    #[must_use]
+    pub fn letters(self) -> &'static str {
+        letters(self.read, self.write, self.exec)
+    }
+}
+
+fn letters(read: bool, write: bool, exec: bool) -> &'static str {
+    match (read, write, exec) {
+        (false, false, false) => "---",
+        (false, false, true) => "--x",
+        (false, true, false) => "-w-",
+        (false, true, true) => "-wx",
+        (true, false, false) => "r--",
+        (true, false, true) => "r-x",
+        (true, true, false) => "rw-",
+        (true, true, true) => "rwx",
+    }
+}
+
 /// What a mapping maps: a file, a shared object, or what the kernel names. Mappings of one object share it.
 #[derive(PartialEq, Eq, Debug, Default)]
 pub struct Object {
@@ -85,7 +106,7 @@ pub struct Region {
     /// How many mappings it stands for (more than 1 after coalescing).
     pub count: u32,
     /// Page size of this mapping in KiB; 0 if it was not read.
-    pub(crate) page_kib: u32,
+    pub page_kib: u32,
     /// The key of pkey_alloc(2), where the hardware has them.
     pub protection_key: Option<u16>,
     /// Current protection, and MAP_SHARED or not.
@@ -219,6 +240,15 @@ impl Region {
         })
     }
 
+    /// Current protection, as in `r-x`.
+    #[must_use]
+    pub fn protection(&self) -> &'static str {
+        let Perms {
+            read, write, exec, ..
+        } = self.perms;
+        letters(read, write, exec)
+    }
+
     /// Private memory without a file.
     #[must_use]
     pub fn is_private_anonymous(&self) -> bool {
@@ -324,7 +354,7 @@ pub(crate) mod testing {
         let entry = SmapsEntry {
             map,
             counts,
-            vm_flags: Some(VmFlags(flags.to_vec())),
+            vm_flags: Some(VmFlags::from_codes(flags.iter().copied())),
             ..SmapsEntry::default()
         };
         Region::of_smaps(&entry, object)

@@ -28,7 +28,7 @@ pub enum ShareMode {
 }
 
 impl ShareMode {
-    /// All of them.
+    /// Every mode, in the order of the table.
     pub const ALL: &[Self] = &[
         Self::Null,
         Self::Zero,
@@ -83,7 +83,14 @@ pub(crate) fn share_mode(
     }
     if this.perms.shared {
         let own = aliases.count(this);
-        return Some(shared_mode(own, resident, figures.or_zero(Figure::Pss)));
+        return match figures.get(Figure::Pss) {
+            Some(pss) => Some(shared_mode(own, resident, pss.0)),
+            // Without its share (a gentle pass) others cannot be told from aliases.
+            None => (own == 1).then_some(ShareMode::Shared),
+        };
+    }
+    if is_anonymous && figures.get(Figure::SharedClean).is_none() {
+        return None;
     }
     let others = figures.or_zero(Figure::SharedClean) | figures.or_zero(Figure::SharedDirty);
     let is_merged = figures.get(Figure::Ksm).is_some_and(|k| k > Kib::ZERO);

@@ -1,16 +1,22 @@
 //! One process at one moment ([`Snapshot`]): one pass over `smaps`, read in small pieces.
 
 use crate::classify::{Verdict, classify};
-use crate::elf::Layouts;
+use crate::corefile::CoreFacts;
+use crate::elf::{Image, Images, Section};
 use crate::facts::{gather, is_still, page_bytes_of, recognise};
+use crate::gentle::read_gently;
+use crate::heap::Limits;
 use crate::measure::{derive, footprint};
 use crate::page::ZeroPages;
-use crate::read::{read_maps, read_smaps};
+use crate::read::{Pass, read_maps, read_smaps};
 use crate::share::{Aliases, share_mode};
+use crate::threads::{Thread, name_stacks, threads};
+use crate::zones::{self, HeapReport};
 use crate::{Facts, Footprint, Kind, Object, ObserveError, Peak, Region, Totals};
 use procfs::{Addr, Root, RootError, Statm};
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Something that could not be read, for the header.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,33 +28,67 @@ pub struct Gap {
 }
 
 /// A process as it was.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Snapshot {
     /// What the header says.
     pub facts: Facts,
     /// Every mapping, by address. `None` if neither `smaps` nor `maps` could be read.
     pub regions: Option<Vec<Region>>,
+    /// The ELF files that are mapped executable.
+    pub images: Vec<Image>,
+    /// Their sections by address, if they were asked for.
+    pub sections: Vec<Section>,
+    /// The allocator's zones, if they were asked for and could be read.
+    pub heap: Option<HeapReport>,
+    /// The threads and their stacks. `None` if they could not be listed.
+    pub threads: Option<Vec<Thread>>,
     /// What could not be read, and why.
     pub gaps: Vec<Gap>,
     /// Whether the address space changed size while it was read, so that figures may be of different moments.
     pub changed_while_reading: bool,
+    /// The longest that one call took: so long at most the target could not map or unmap. `None` if no regions were read.
+    pub longest_hold: Option<Duration>,
     /// The root it was read from.
     pub root: String,
+    /// What only a core file tells; `None` for anything else.
+    pub core: Option<CoreFacts>,
+}
+
+/// What a snapshot holds beside the regions and their figures.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Take {
+    /// The sections of ELF files.
+    pub sections: bool,
+    /// Walk malloc's zones whose heap has at most so many bytes; larger ones are told in sum.
+    pub heap: Option<u64>,
+    /// Hold the target up for about a millisecond at a time at most, and do without what only `smaps` tells.
+    pub gentle: bool,
 }
 
 impl Snapshot {
+    /// Read process `pid` through `root`, with what a plain report needs.
+    ///
+    /// # Errors
+    /// As [`Snapshot::take_with`].
+    pub fn take(root: &dyn Root, pid: i32) -> Result<Self, ObserveError> {
+        Self::take_with(root, pid, Take::default())
+    }
+
     /// Read process `pid` through `root`.
     ///
     /// # Errors
     /// [`ObserveError`] if there is nothing to show: no such process, a kernel thread, a zombie, one that ended midway, or texts
     /// that are not Linux's.
-    pub fn take(root: &dyn Root, pid: i32) -> Result<Self, ObserveError> {
+    pub fn take_with(root: &dyn Root, pid: i32, take: Take) -> Result<Self, ObserveError> {
         let stat = recognise(root, pid)?;
         let mut gaps = Vec::new();
         let mut facts = gather(root, &stat, &mut gaps);
         let size = || root.parse::<Statm>(&format!("{pid}/statm")).ok().map(|s| s.size);
         let before = size();
-        let regions = read_regions(root, pid, &mut gaps);
+        let regions = match facts.page_bytes {
+            Some(page_bytes) if take.gentle => gently(root, pid, page_bytes, &mut gaps),
+            _ => read_regions(root, pid, &mut gaps),
+        };
         let after = size();
         if !is_still(root, &stat) {
             return Err(ObserveError::Vanished {
@@ -56,19 +96,56 @@ impl Snapshot {
                 name: facts.name,
             });
         }
-        let mut regions = regions?;
+        let pass = regions?;
+        let longest_hold = pass.as_ref().map(|pass| pass.longest);
+        let mut regions = pass.map(|pass| pass.regions);
         let page_size = regions.iter().flatten().find_map(Region::page_size);
         facts.page_bytes = facts.page_bytes.or(page_bytes_of(page_size));
+        let mut images = Images::default();
+        let mut sections = Vec::new();
         if let Some(regions) = &mut regions {
-            name_and_measure(root, pid, regions, facts.page_bytes);
+            if let (true, Some(page_bytes)) = (root.is_this_host(), facts.page_bytes) {
+                images = Images::of_host(pid, regions, page_bytes);
+            }
+            if take.sections {
+                sections = images.sections(root, pid, regions);
+            }
+            name_and_measure(root, pid, regions, &images, facts.page_bytes);
         }
+        let threads = threads(
+            root,
+            pid,
+            regions.as_deref().unwrap_or_default(),
+            facts.page_bytes,
+        );
+        if let Some((regions, threads)) = regions.as_mut().zip(threads.as_ref()) {
+            name_stacks(regions, threads);
+        }
+        let heap = regions
+            .as_mut()
+            .zip(take.heap)
+            .and_then(|(regions, bytes)| heap(root, pid, regions, bytes, facts.page_bytes?, &mut gaps));
         Ok(Self {
             facts,
             regions,
+            images: images.into_list(),
+            sections,
+            heap,
+            threads,
             gaps,
             changed_while_reading: before != after,
+            longest_hold,
             root: root.describe(),
+            core: None,
         })
+    }
+
+    /// The sections that begin in a region.
+    pub fn sections_in(&self, region: &Region) -> impl Iterator<Item = &Section> {
+        let first = self.sections.partition_point(|s| s.start < region.start);
+        let rest = self.sections.get(first..).unwrap_or_default();
+        let end = region.end;
+        rest.iter().take_while(move |s| s.start < end)
     }
 
     /// The physical footprint; without regions there is only [`Facts::coarse_footprint`].
@@ -105,9 +182,9 @@ impl Snapshot {
 }
 
 /// The regions with their counters; without, if only `maps` can be read; `None` if neither.
-fn read_regions(root: &dyn Root, pid: i32, gaps: &mut Vec<Gap>) -> Result<Option<Vec<Region>>, ObserveError> {
-    let mut or_gap = |what, read: Result<Vec<Region>, RootError>| match read {
-        Ok(regions) => Ok(Some(regions)),
+fn read_regions(root: &dyn Root, pid: i32, gaps: &mut Vec<Gap>) -> Result<Option<Pass>, ObserveError> {
+    let mut or_gap = |what, read: Result<Pass, RootError>| match read {
+        Ok(pass) => Ok(Some(pass)),
         Err(e) if e.is_denied() || e.is_gone() => {
             let why = e.to_string();
             let what = Cow::Borrowed(what);
@@ -121,18 +198,72 @@ fn read_regions(root: &dyn Root, pid: i32, gaps: &mut Vec<Gap>) -> Result<Option
         read_smaps(root, pid),
     )?;
     match counted {
-        Some(regions) => Ok(Some(regions)),
-        None => or_gap("the regions", read_maps(root, pid)),
+        Some(pass) => Ok(Some(pass)),
+        None => or_gap("the regions", read_maps(root, pid).map(Pass::quick)),
+    }
+}
+
+/// The zones; what forbids to read them is said.
+fn heap(
+    root: &dyn Root,
+    pid: i32,
+    regions: &mut [Region],
+    bytes: u64,
+    page_bytes: u64,
+    gaps: &mut Vec<Gap>,
+) -> Option<HeapReport> {
+    let limits = Limits {
+        heap_bytes: bytes,
+        ..Limits::default()
+    };
+    match zones::report(root, pid, regions, page_bytes, limits) {
+        Ok(report) => Some(report),
+        Err(e) => {
+            let why = e.to_string();
+            gaps.push(Gap {
+                what: "malloc's zones".into(),
+                why,
+            });
+            None
+        }
+    }
+}
+
+/// As [`read_regions`], by the gentle pass; what it loses is said.
+fn gently(
+    root: &dyn Root,
+    pid: i32,
+    page_bytes: u64,
+    gaps: &mut Vec<Gap>,
+) -> Result<Option<Pass>, ObserveError> {
+    match read_gently(root, pid, page_bytes) {
+        Ok(pass) => {
+            gaps.push(Gap {
+                what: "PSS, USS, maximum protection, clean and dirty of shared files, what MADV_FREE gave back (it counts as DIRTY)".into(),
+                why: "--gentle does without smaps".into(),
+            });
+            Ok(Some(pass))
+        }
+        Err(e) if e.is_denied() || e.is_gone() => {
+            gaps.push(Gap {
+                what: "the regions".into(),
+                why: e.to_string(),
+            });
+            Ok(None)
+        }
+        Err(e) => Err(e.into()),
     }
 }
 
 /// What each region is for, then who shares it, then what it costs: each step uses the one before.
-fn name_and_measure(root: &dyn Root, pid: i32, regions: &mut [Region], page_bytes: Option<u64>) {
-    let layouts = match page_bytes {
-        Some(page_bytes) if root.is_this_host() => Layouts::of_host(regions, page_bytes),
-        _ => Layouts::default(),
-    };
-    let verdicts = classify(regions, &layouts);
+fn name_and_measure(
+    root: &dyn Root,
+    pid: i32,
+    regions: &mut [Region],
+    images: &Images,
+    page_bytes: Option<u64>,
+) {
+    let verdicts = classify(regions, images);
     let aliases = Aliases::of(regions);
     let mut zero_pages = ZeroPages::new(root, pid, page_bytes);
     let mut image: Option<Arc<Object>> = None;

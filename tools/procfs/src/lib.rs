@@ -6,7 +6,7 @@
 //! machine checks the tools, which parse with them.
 //!
 //! Beside the texts: [`Root`], anything shaped like `/proc` (a folder, or a machine's socket), the protocol of
-//! that socket ([`wire`]) and the directory the sockets live in ([`sockets`]).
+//! that socket ([`wire`]), what only this host's kernel answers (`host`, behind [`Root`]) and the directory the sockets live in ([`sockets`]).
 //!
 //! Neighbours: `process` (kernel half) prints with these types; `machine` serves [`wire`]; `observe` reads
 //! through [`Root`]. Absent on purpose: any judgement of what the figures mean (that is `observe`).
@@ -14,10 +14,14 @@
 mod auxv;
 mod bytes;
 mod error;
+mod host;
 mod limits;
+mod map_at;
 mod maps;
 mod meminfo;
+mod memory;
 mod pagemap;
+mod pages;
 mod pid_stat;
 mod root;
 mod smaps;
@@ -37,12 +41,17 @@ pub use auxv::{AuxEntry, Auxv, at};
 pub use bytes::{Cmdline, Comm};
 pub use error::ParseError;
 pub use limits::{Limit, LimitValue, Limits};
+pub use map_at::{MapAt, MapFind};
 pub use maps::{Device, MapsLine, MapsReader, Perms, parse_maps};
 pub use meminfo::{MemCounter, MemInfo};
+pub use memory::{HeldFile, MemoryReader};
 pub use pagemap::{PAGEMAP_ENTRY_BYTES, PagemapEntry};
+pub use pages::{PageCategories, PageRun, PageRuns, PageWanted};
 pub use pid_stat::PidStat;
 pub use root::{DirRoot, Root, RootError};
-pub use smaps::{Counts, SmapsEntry, SmapsOrder, SmapsReader, SmapsRollup, parse_smaps};
+pub use smaps::{
+    Counts, SmapsEntry, SmapsOrder, SmapsParser, SmapsReader, SmapsRollup, Step, ThpStyle, parse_smaps,
+};
 pub use socket_root::SocketRoot;
 pub use statm::Statm;
 pub use status::{Ids, Mask, NsIds, Octal, Set, Status};
@@ -50,5 +59,5 @@ pub use system_stat::{CpuTimes, SystemStat};
 pub use text::{Text, UnknownLine};
 pub use units::{Addr, Kib};
 pub use uptime::Uptime;
-pub use vm_flags::{KnownVmFlags, VmFlags};
+pub use vm_flags::{Code, KnownVmFlags, VmFlags};
 pub use vmstat::VmStat;

@@ -146,6 +146,47 @@ impl MapsLine {
         })
     }
 
+    /// Parse one line that is as Linux prints it into `self`, whose memory is used again. `false`, with `self` in no state, if
+    /// there is anything to look at more closely: that is for [`Self::parse_line`].
+    #[inline]
+    pub(crate) fn read_plain(&mut self, line: &[u8]) -> bool {
+        self.try_read_plain(line).is_some()
+    }
+
+    fn try_read_plain(&mut self, line: &[u8]) -> Option<()> {
+        let rest = line;
+        let (start, rest) = plain_hex(rest, b'-')?;
+        let (end, rest) = plain_hex(rest, b' ')?;
+        let (&[r, w, x, s, b' '], rest) = rest.split_first_chunk()? else {
+            return None;
+        };
+        let flag = |letter: u8, yes: u8, no: u8| (letter == yes || letter == no).then_some(letter == yes);
+        let perms = Perms {
+            read: flag(r, b'r', b'-')?,
+            write: flag(w, b'w', b'-')?,
+            exec: flag(x, b'x', b'-')?,
+            shared: flag(s, b's', b'p')?,
+        };
+        let (offset, device, inode, rest) = match rest.strip_prefix(ANONYMOUS) {
+            Some(rest) => (0, Device::default(), 0, rest),
+            None => plain_file(rest)?,
+        };
+        let blanks = rest.iter().position(|&b| b != b' ').unwrap_or(rest.len());
+        let name = &rest[blanks..];
+        if end <= start || name.first() == Some(&b'\t') {
+            return None;
+        }
+        self.start = Addr(start);
+        self.end = Addr(end);
+        self.perms = perms;
+        self.offset = offset;
+        self.device = device;
+        self.inode = inode;
+        self.name.clear();
+        self.name.extend_from_slice(name);
+        Some(())
+    }
+
     /// Append the line and its newline.
     pub fn print_line(&self, out: &mut Vec<u8>) {
         let begin = out.len();
@@ -182,6 +223,60 @@ impl MapsLine {
         }
         out.push(b'\n');
     }
+}
+
+/// The value of each lower-case hexadecimal digit; 16 for any other byte.
+const HEX: [u8; 256] = {
+    let mut values = [16; 256];
+    let mut value = 0;
+    while value < 16 {
+        values[b"0123456789abcdef"[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
+
+/// Offset, device and inode of memory without a file.
+const ANONYMOUS: &[u8] = b"00000000 00:00 0 ";
+
+/// Offset, device and inode as Linux prints them, and what follows the blank after them.
+fn plain_file(text: &[u8]) -> Option<(u64, Device, u64, &[u8])> {
+    let (offset, rest) = plain_hex(text, b' ')?;
+    let (major, rest) = plain_hex(rest, b':')?;
+    let (minor, rest) = plain_hex(rest, b' ')?;
+    let (inode, rest) = plain_decimal(rest)?;
+    let device = Device {
+        major: major.try_into().ok()?,
+        minor: minor.try_into().ok()?,
+    };
+    Some((offset, device, inode, rest))
+}
+
+/// A lower-case hexadecimal number of at most 15 digits up to `end`, and what follows `end`.
+#[inline]
+fn plain_hex(text: &[u8], end: u8) -> Option<(u64, &[u8])> {
+    let mut value = 0;
+    for (at, &byte) in text.iter().enumerate().take(16) {
+        let digit = HEX[usize::from(byte)];
+        if digit == 16 {
+            return (byte == end && at > 0).then(|| (value, &text[at + 1..]));
+        }
+        value = value << 4 | u64::from(digit);
+    }
+    None
+}
+
+/// A decimal number of at most 18 digits up to a blank, and what follows the blank.
+#[inline]
+fn plain_decimal(text: &[u8]) -> Option<(u64, &[u8])> {
+    let mut value = 0;
+    for (at, &byte) in text.iter().enumerate().take(19) {
+        match byte {
+            b'0'..=b'9' => value = value * 10 + u64::from(byte - b'0'),
+            _ => return (byte == b' ' && at > 0).then(|| (value, &text[at + 1..])),
+        }
+    }
+    None
 }
 
 fn perms(c: &mut Cursor<'_>) -> Result<Perms, ParseError> {
@@ -241,7 +336,7 @@ impl Text for Vec<MapsLine> {
 }
 
 /// A line from a stream, or what went wrong with stream or line.
-pub(crate) type StreamResult<T> = Result<T, std::io::Error>;
+type StreamResult<T> = Result<T, std::io::Error>;
 
 /// Reads `maps` as a stream, a line at a time, so that a report of many mappings needs little memory.
 pub struct MapsReader<R> {

@@ -2,10 +2,12 @@
 //!
 //! Paths are relative to the root, without a leading slash: `42/smaps`, `stat`, and `""` for the root itself.
 
-use crate::{ParseError, Text};
+use crate::{Addr, MapAt, MapFind, PageRuns, PageWanted, ParseError, Text, host};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::Range;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -49,6 +51,42 @@ pub trait Root {
         self.is_this_host()
     }
 
+    /// The file itself, opened, if the root is a folder of this host; `None` if it has no files. See [`HeldFile`](crate::HeldFile).
+    ///
+    /// # Errors
+    /// [`RootError`] if it cannot be opened.
+    fn open_host_file(&self, path: &str) -> Result<Option<File>, RootError> {
+        let _ = path;
+        Ok(None)
+    }
+
+    /// Runs of pages by PAGEMAP_SCAN, of this host's processes. `dyn Root`'s `page_runs` falls back to `pagemap`.
+    ///
+    /// # Errors
+    /// [`RootError`], of kind `Unsupported` where there is no such call: [`RootError::is_unsupported`].
+    fn scan_pages(&self, pid: i32, range: Range<Addr>, wanted: &PageWanted) -> Result<PageRuns, RootError> {
+        let _ = (range, wanted);
+        Err(not_this_host("scan", &format!("{pid}/pagemap")))
+    }
+
+    /// One mapping by PROCMAP_QUERY, of this host's processes. `dyn Root`'s `map_at` falls back to `maps`.
+    ///
+    /// # Errors
+    /// [`RootError`], of kind `Unsupported` where there is no such call.
+    fn query_map(&self, pid: i32, addr: Addr, find: MapFind) -> Result<Option<MapAt>, RootError> {
+        let _ = (addr, find);
+        Err(not_this_host("query", &format!("{pid}/maps")))
+    }
+
+    /// The head of a thread's robust futex list by get_robust_list(2), of this host's threads. With glibc it lies in the thread's
+    /// descriptor, and so in the mapping of its stack.
+    ///
+    /// # Errors
+    /// [`RootError`], of kind `Unsupported` where there is no such call.
+    fn robust_list(&self, tid: i32) -> Result<Addr, RootError> {
+        Err(not_this_host("get the robust list of", &tid.to_string()))
+    }
+
     /// A whole file.
     ///
     /// # Errors
@@ -60,6 +98,11 @@ pub trait Root {
             .map_err(|e| RootError::new("read", path, e))?;
         Ok(bytes)
     }
+}
+
+fn not_this_host(action: &'static str, path: &str) -> RootError {
+    let message = "only this host's kernel answers that";
+    RootError::new(action, path, io::Error::new(io::ErrorKind::Unsupported, message))
 }
 
 impl dyn Root + '_ {
@@ -211,6 +254,36 @@ impl Root for DirRoot {
 
     fn is_this_host(&self) -> bool {
         self.folder == Path::new("/proc")
+    }
+
+    fn open_host_file(&self, path: &str) -> Result<Option<File>, RootError> {
+        self.open_file(path).map(Some)
+    }
+
+    fn scan_pages(&self, pid: i32, range: Range<Addr>, wanted: &PageWanted) -> Result<PageRuns, RootError> {
+        let path = format!("{pid}/pagemap");
+        if !self.is_this_host() {
+            return Err(not_this_host("scan", &path));
+        }
+        let file = self.open_file(&path)?;
+        host::scan_pages(file.as_fd(), range, wanted).map_err(|e| RootError::new("scan", &path, e))
+    }
+
+    fn query_map(&self, pid: i32, addr: Addr, find: MapFind) -> Result<Option<MapAt>, RootError> {
+        let path = format!("{pid}/maps");
+        if !self.is_this_host() {
+            return Err(not_this_host("query", &path));
+        }
+        let file = self.open_file(&path)?;
+        host::query_map(file.as_fd(), addr, find).map_err(|e| RootError::new("query", &path, e))
+    }
+
+    fn robust_list(&self, tid: i32) -> Result<Addr, RootError> {
+        let (action, path) = ("get the robust list of", tid.to_string());
+        if !self.is_this_host() {
+            return Err(not_this_host(action, &path));
+        }
+        host::robust_list(tid).map_err(|e| RootError::new(action, &path, e))
     }
 }
 

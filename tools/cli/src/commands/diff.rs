@@ -58,11 +58,14 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 impl TimeArgs {
-    /// The words that name processes or files, among the options and behind them.
-    pub(super) fn words<'a>(&'a self, target: Option<&'a str>) -> Vec<&'a str> {
-        let (_, watched) = self.watching(target);
-        let sides = self.diff.iter().flatten().map(String::as_str);
-        sides.chain(target.or(watched)).collect()
+    /// Whether one of them is given.
+    pub(super) fn is_asked(&self) -> bool {
+        self.save.is_some()
+            || self.diff.is_some()
+            || self.delta.is_some()
+            || self.wss.is_some()
+            || self.watch.is_some()
+            || self.fail_if_grown.is_some()
     }
 
     /// The interval and the target of `--watch`: its time may be left out, and then its word is the target.
@@ -265,6 +268,5 @@ mod tests {
         };
         assert_eq!(args.watching(None), (None, Some("7")));
         assert_eq!(args.watching(Some("8")), (Some("7"), Some("8")));
-        assert_eq!(args.words(None), ["7"]);
     }
 }

@@ -102,7 +102,7 @@ pub struct TypeChange {
 }
 
 /// What changed.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Diff<'a> {
     /// The first snapshot.
     pub before: &'a Snapshot,

@@ -4,7 +4,7 @@
 //! have (an end that is not above the start, a protection of other letters) are errors that name the field.
 
 use crate::region::printable;
-use crate::{Figure, Kind, MaxPerms, Region, ShareMode};
+use crate::{Figure, Kind, MaxPerms, Region, ShareMode, Snapshot};
 use procfs::{Addr, Device, Kib, MapsLine, Perms, VmFlags};
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -12,7 +12,18 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// A region in its output form.
-pub(super) struct RegionOut<'a>(pub(super) &'a Region);
+pub(super) struct RegionOut<'a> {
+    pub(super) region: &'a Region,
+    /// Where its sections are.
+    pub(super) snapshot: &'a Snapshot,
+}
+
+#[derive(serde::Serialize)]
+struct SectionOut<'a> {
+    name: &'a str,
+    start: String,
+    size: u64,
+}
 
 pub(super) fn bytes(kib: Option<Kib>) -> Option<u64> {
     kib.map(Kib::bytes)
@@ -22,28 +33,14 @@ pub(super) fn hex(addr: Addr) -> String {
     format!("{:#x}", addr.0)
 }
 
-fn letters(read: bool, write: bool, exec: bool) -> String {
-    let letter = |is_set, letter| if is_set { letter } else { '-' };
-    [letter(read, 'r'), letter(write, 'w'), letter(exec, 'x')]
-        .iter()
-        .collect()
-}
-
 /// Two bytes as two characters, whatever they are.
-fn code(code: &[u8; 2]) -> String {
-    code.iter().copied().map(char::from).collect()
+fn code(code: [u8; 2]) -> String {
+    code.into_iter().map(char::from).collect()
 }
 
 impl Serialize for RegionOut<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(region) = self;
-        let Perms {
-            read,
-            write,
-            exec,
-            shared,
-        } = region.perms;
-        let max = |MaxPerms { read, write, exec }| letters(read, write, exec);
+        let Self { region, snapshot } = self;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("type", region.kind.name())?;
         map.serialize_entry("is_guess", &region.is_guess)?;
@@ -53,9 +50,9 @@ impl Serialize for RegionOut<'_> {
         for &figure in Figure::ALL {
             map.serialize_entry(figure.name(), &bytes(region.figure(figure)))?;
         }
-        map.serialize_entry("protection", &letters(read, write, exec))?;
-        map.serialize_entry("max_protection", &region.max().map(max))?;
-        map.serialize_entry("shared", &shared)?;
+        map.serialize_entry("protection", region.protection())?;
+        map.serialize_entry("max_protection", &region.max().map(MaxPerms::letters))?;
+        map.serialize_entry("shared", &region.perms.shared)?;
         map.serialize_entry("share_mode", &region.share.map(ShareMode::letters))?;
         map.serialize_entry("page_size", &bytes(region.page_size()))?;
         map.serialize_entry("protection_key", &region.protection_key)?;
@@ -70,10 +67,17 @@ impl Serialize for RegionOut<'_> {
             map.serialize_entry("object_hex", &in_hex(name))?;
         }
         let flags = region.flags.as_ref();
-        map.serialize_entry(
-            "vm_flags",
-            &flags.map(|f| f.0.iter().map(code).collect::<Vec<_>>()),
-        )?;
+        let flags = flags.map(|flags| flags.codes().map(code).collect::<Vec<_>>());
+        map.serialize_entry("vm_flags", &flags)?;
+        let sections = snapshot.sections_in(region).map(|section| SectionOut {
+            name: &section.name,
+            start: hex(section.start),
+            size: section.end.bytes_above(section.start),
+        });
+        let sections: Vec<_> = sections.collect();
+        if !sections.is_empty() {
+            map.serialize_entry("sections", &sections)?;
+        }
         map.serialize_entry("mappings", &region.count)?;
         map.serialize_entry("note", &region.note)?;
         map.serialize_entry("detail", region.detail())?;
@@ -352,7 +356,7 @@ fn page_kib<E: Error>(bytes: Option<u64>) -> Result<u32, E> {
 }
 
 fn flags(codes: Option<Vec<Worded<Flag>>>) -> Option<VmFlags> {
-    codes.map(|codes| VmFlags(codes.into_iter().map(|Worded(Flag(code))| code).collect()))
+    codes.map(|codes| VmFlags::from_codes(codes.into_iter().map(|Worded(Flag(code))| code)))
 }
 
 /// A note comes from a file: it may not steer the terminal.

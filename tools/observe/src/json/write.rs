@@ -2,7 +2,10 @@
 
 use super::SCHEMA;
 use super::region::{RegionOut, bytes, hex};
-use crate::{Region, Snapshot, TypeRow};
+use crate::corefile::CoreJson;
+use crate::heap::{Counts, Reading, ZoneKind};
+use crate::{Region, Snapshot, Thread, TypeRow, ZoneReport};
+use procfs::Addr;
 use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 use std::io::{self, Write};
@@ -24,7 +27,12 @@ struct Document<'a> {
     footprint: FootprintOut,
     changed_while_reading: bool,
     not_read: Vec<NotRead<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    core: Option<CoreJson>,
     regions: Option<Regions<'a>>,
+    threads: Option<Vec<ThreadOut<'a>>>,
+    malloc_zones: Option<Vec<ZoneOut<'a>>>,
+    audit: Vec<AuditOut>,
     types: Vec<TypeOut>,
     total: Option<RowOut>,
 }
@@ -36,9 +44,9 @@ struct Process<'a> {
     path: Option<&'a str>,
     load_address: Option<String>,
     code_type: Option<&'a str>,
-    parent_pid: i32,
+    parent_pid: Option<i32>,
     parent_name: Option<&'a str>,
-    threads: i64,
+    threads: Option<i64>,
     state: char,
     taken_ms: Option<u64>,
     launched_ms: Option<u64>,
@@ -62,13 +70,64 @@ struct FootprintOut {
 }
 
 #[derive(Serialize)]
+struct ThreadOut<'a> {
+    tid: i32,
+    name: &'a str,
+    state: char,
+    stack: Option<StackOut>,
+}
+
+#[derive(Serialize)]
+struct StackOut {
+    start: String,
+    end: String,
+    size: u64,
+    guard_size: Option<u64>,
+    high_water: Option<u64>,
+    resident: Option<u64>,
+    is_exact: bool,
+}
+
+#[derive(Serialize)]
+struct ZoneOut<'a> {
+    name: &'a str,
+    kind: ZoneKind,
+    address: Option<String>,
+    #[serde(rename = "virtual")]
+    size: u64,
+    resident: Option<u64>,
+    dirty: Option<u64>,
+    swap: Option<u64>,
+    allocation_count: Option<u64>,
+    bytes_allocated: Option<u64>,
+    bytes_in_use_by_glibc: Option<u64>,
+    slack: Option<u64>,
+    fragmentation_percent: Option<f64>,
+    system: u64,
+    top: u64,
+    trimmable: Option<u64>,
+    attached_threads: Option<u64>,
+    counts: Option<&'a Counts>,
+    reading: &'a Reading,
+}
+
+#[derive(Serialize)]
+struct AuditOut {
+    code: &'static str,
+    text: String,
+}
+
+#[derive(Serialize)]
 struct NotRead<'a> {
     what: &'a str,
     why: &'a str,
 }
 
 /// Regions, turned into their output form one at a time.
-struct Regions<'a>(&'a [Region]);
+struct Regions<'a> {
+    regions: &'a [Region],
+    snapshot: &'a Snapshot,
+}
 
 #[derive(Serialize)]
 struct TypeOut {
@@ -104,9 +163,9 @@ fn document(snapshot: &Snapshot) -> Document<'_> {
             path: facts.path.as_deref(),
             load_address: snapshot.load_address().map(hex),
             code_type: facts.code_type.as_deref(),
-            parent_pid: facts.parent,
+            parent_pid: Some(facts.parent).filter(|&pid| pid >= 0),
             parent_name: facts.parent_name.as_deref(),
-            threads: facts.threads,
+            threads: Some(facts.threads).filter(|&count| count >= 0),
             state: facts.state,
             taken_ms: facts.taken.map(|m| m.0),
             launched_ms: facts.launched.map(|m| m.0),
@@ -127,6 +186,7 @@ fn document(snapshot: &Snapshot) -> Document<'_> {
             page_tables: bytes(facts.page_tables),
         },
         changed_while_reading: snapshot.changed_while_reading,
+        core: snapshot.core.as_ref().map(crate::corefile::CoreFacts::json),
         not_read: snapshot
             .gaps
             .iter()
@@ -135,7 +195,25 @@ fn document(snapshot: &Snapshot) -> Document<'_> {
                 why: &g.why,
             })
             .collect(),
-        regions: snapshot.regions.as_deref().map(Regions),
+        regions: snapshot
+            .regions
+            .as_deref()
+            .map(|regions| Regions { regions, snapshot }),
+        threads: snapshot
+            .threads
+            .as_ref()
+            .map(|all| all.iter().map(thread_out).collect()),
+        malloc_zones: snapshot
+            .heap
+            .as_ref()
+            .map(|heap| heap.zones.iter().map(zone_out).collect()),
+        audit: crate::audit::audit(snapshot)
+            .into_iter()
+            .map(|finding| AuditOut {
+                code: finding.code,
+                text: finding.text,
+            })
+            .collect(),
         types: totals
             .by_kind
             .iter()
@@ -151,11 +229,56 @@ fn document(snapshot: &Snapshot) -> Document<'_> {
 
 impl Serialize for Regions<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(Some(self.0.len()))?;
-        for region in self.0 {
-            list.serialize_element(&RegionOut(region))?;
+        let mut list = serializer.serialize_seq(Some(self.regions.len()))?;
+        for region in self.regions {
+            list.serialize_element(&RegionOut {
+                region,
+                snapshot: self.snapshot,
+            })?;
         }
         list.end()
+    }
+}
+
+fn zone_out(report: &ZoneReport) -> ZoneOut<'_> {
+    let zone = &report.zone;
+    let counts = zone.counts.as_ref();
+    ZoneOut {
+        name: &zone.name,
+        kind: zone.kind,
+        address: zone.address.map(|address| hex(Addr(address))),
+        size: zone.virtual_bytes(),
+        resident: bytes(report.resident),
+        dirty: bytes(report.dirty),
+        swap: bytes(report.swap),
+        allocation_count: counts.map(|c| c.allocated_chunks),
+        bytes_allocated: counts.map(|c| c.allocated_bytes),
+        bytes_in_use_by_glibc: counts.and_then(|c| c.glibc_in_use_bytes),
+        slack: bytes(report.slack()),
+        fragmentation_percent: report.fragmentation_percent(),
+        system: zone.system_bytes,
+        top: zone.top_bytes,
+        trimmable: counts.map(|c| c.trim_bytes),
+        attached_threads: zone.attached_threads,
+        counts,
+        reading: &zone.reading,
+    }
+}
+
+fn thread_out(thread: &Thread) -> ThreadOut<'_> {
+    ThreadOut {
+        tid: thread.tid,
+        name: &thread.name,
+        state: thread.state,
+        stack: thread.stack.map(|stack| StackOut {
+            start: hex(stack.start),
+            end: hex(stack.end),
+            size: stack.len(),
+            guard_size: stack.guard_bytes,
+            high_water: stack.high_water,
+            resident: bytes(stack.resident),
+            is_exact: stack.is_exact,
+        }),
     }
 }
 

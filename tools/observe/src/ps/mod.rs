@@ -146,10 +146,10 @@ fn command(cmdline: &Cmdline, stat: &PidStat) -> String {
 }
 
 /// User names by number: the host's own for the host; elsewhere only 0 has a name that is the same everywhere.
-struct Users(HashMap<u32, String>);
+pub(crate) struct Users(HashMap<u32, String>);
 
 impl Users {
-    fn of(root: &dyn Root) -> Self {
+    pub(crate) fn of(root: &dyn Root) -> Self {
         let passwd = if root.is_this_host() {
             std::fs::read_to_string("/etc/passwd").unwrap_or_default()
         } else {
@@ -165,7 +165,7 @@ impl Users {
         Self(names)
     }
 
-    fn name(&self, uid: u32) -> String {
+    pub(crate) fn name(&self, uid: u32) -> String {
         self.0.get(&uid).cloned().unwrap_or_else(|| uid.to_string())
     }
 }

@@ -4,6 +4,7 @@ use super::Options;
 use super::size::{Unit, size};
 use crate::{Footprint, Peak, Snapshot};
 use std::io::{self, Write};
+use std::time::Duration;
 
 pub(super) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let facts = &snapshot.facts;
@@ -24,12 +25,25 @@ pub(super) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write)
         .parent_name
         .as_deref()
         .unwrap_or(if facts.parent == 0 { "none" } else { "unknown" });
-    line("Parent Process:", format!("{parent} [{}]", facts.parent))?;
+    let parent = match facts.parent {
+        known @ 0.. => format!("{parent} [{known}]"),
+        _ => unknown(),
+    };
+    line("Parent Process:", parent)?;
     line("Seen Through:", snapshot.root.clone())?;
-    line(
-        "Threads:",
-        format!("{} ({})", facts.threads, state_word(facts.state)),
-    )?;
+    let threads = match facts.threads {
+        known @ 0.. => known.to_string(),
+        _ => unknown(),
+    };
+    match &snapshot.core {
+        None => line("Threads:", format!("{threads} ({})", state_word(facts.state)))?,
+        Some(core) => {
+            line("Threads:", threads)?;
+            core.lines()
+                .into_iter()
+                .try_for_each(|(key, value)| line(&key, value))?;
+        }
+    }
     writeln!(out)?;
     let mut line = |key: &str, value: String| writeln!(out, "{} {value}", paint.title(format!("{key:<17}")));
     line("Date/Time:", facts.taken.map_or_else(unknown, |m| m.to_string()))?;
@@ -100,10 +114,29 @@ fn peak(
     line("Physical footprint (peak):", value)
 }
 
+/// From here on a stall is worth a line.
+const LONG_HOLD: Duration = Duration::from_millis(10);
+
 fn notes(snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let paint = options.palette;
     for gap in &snapshot.gaps {
         writeln!(out, "{} {}: {}", paint.warning("Not read:"), gap.what, gap.why)?;
+    }
+    if let Some(held) = snapshot
+        .longest_hold
+        .filter(|held| options.verbose || *held > LONG_HOLD)
+    {
+        let advice = if held > LONG_HOLD {
+            "; --gentle bounds it at about 1 ms"
+        } else {
+            ""
+        };
+        writeln!(
+            out,
+            "{} the longest read took {:.1} ms, in which the process could not map or unmap{advice}",
+            paint.warning("Note:"),
+            held.as_secs_f64() * 1e3
+        )?;
     }
     if snapshot.changed_while_reading {
         writeln!(

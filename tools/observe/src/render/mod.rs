@@ -9,12 +9,14 @@ mod palette;
 mod regions;
 mod size;
 mod summary;
+mod threads;
+mod zones;
 
 pub use address::around;
 pub use palette::Palette;
 pub use size::{Unit, size};
 
-use crate::Snapshot;
+use crate::{Snapshot, audit};
 use std::io::{self, Write};
 
 /// Which regions are listed, and how.
@@ -74,7 +76,29 @@ impl Default for Options {
 pub fn report(snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     header::write(snapshot, options, out)?;
     regions::write(snapshot, options, out)?;
-    summary::write(snapshot, options, out)
+    summary::write(snapshot, options, out)?;
+    zones::write(snapshot, options, out)?;
+    threads::write(snapshot, options, out)?;
+    remarks(snapshot, options, out)
+}
+
+/// The audit's lines, if there are any.
+fn remarks(snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    let findings = audit::audit(snapshot);
+    if findings.is_empty() {
+        return Ok(());
+    }
+    let title = format!("==== Remarks on process {}", snapshot.facts.pid);
+    writeln!(out, "\n{}", options.palette.title(title))?;
+    for finding in findings {
+        writeln!(
+            out,
+            "{} {}",
+            options.palette.warning(format!("{}:", finding.code)),
+            finding.text
+        )?;
+    }
+    Ok(())
 }
 
 /// The unit that the options ask for; bytes where the page size is not known.

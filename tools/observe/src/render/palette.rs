@@ -56,7 +56,7 @@ impl Palette {
     }
 
     /// Headings.
-    pub(crate) fn title<T: fmt::Display>(self, text: T) -> Painted<T> {
+    pub fn title<T: fmt::Display>(self, text: T) -> impl fmt::Display {
         self.paint(Style::new().bold(), text)
     }
 

@@ -4,8 +4,8 @@ use super::palette::Palette;
 use super::size::{Unit, put_left, put_right, put_size, size};
 use super::{Listing, Options, unit};
 use crate::region::{joined, runs};
-use crate::{Figure, Kind, MaxPerms, Region, ShareMode, Snapshot, printable};
-use procfs::{Kib, Perms};
+use crate::{Figure, Kind, MaxPerms, Region, ShareMode, Snapshot};
+use procfs::Kib;
 use std::borrow::Cow;
 use std::io::{self, Write};
 
@@ -85,6 +85,7 @@ impl List<'_> {
             if let Some(region) = joined(run) {
                 put_line(&mut self.text, &region, self.snapshot, self.options);
                 self.text.push('\n');
+                put_sections(&mut self.text, &region, self.snapshot, self.options);
             }
             if self.text.len() > PIECE_BYTES {
                 out.write_all(self.text.as_bytes())?;
@@ -155,16 +156,34 @@ fn put_line(out: &mut String, region: &Region, snapshot: &Snapshot, options: &Op
     }
     out.push_str("] ");
     paint.put(out, Palette::protection_style(region), |out| {
-        out.push_str(letters(region.perms));
+        out.push_str(region.protection());
         out.push('/');
-        out.push_str(max(region));
+        out.push_str(region.max().map_or("???", MaxPerms::letters));
     });
     out.push_str(" SM=");
     out.push_str(region.share.map_or("???", ShareMode::letters));
     let is_volatile = region.volatile().is_some_and(|v| v > Kib::ZERO);
     out.push_str(if is_volatile { " PURGE=V  " } else { "          " });
     put_detail(out, region, options);
+    if let Some(core) = &snapshot.core {
+        out.push_str("  ");
+        out.push_str(&core.note(region));
+    }
     out.truncate(line_start + out[line_start..].trim_end().len());
+}
+
+/// The sections in a region, if they are to be shown.
+fn put_sections(out: &mut String, region: &Region, snapshot: &Snapshot, options: &Options) {
+    if !options.verbose {
+        return;
+    }
+    for section in snapshot.sections_in(region) {
+        let (start, end) = (section.start.0, section.end.0);
+        let size = size(Some(Kib::from_bytes(end - start + 1023)), Unit::Bytes);
+        let line = format!("    {:<18} {start:>12x}-{end:<12x} [{size:>6}]", section.name);
+        out.push_str(&options.palette.quiet(line).to_string());
+        out.push('\n');
+    }
 }
 
 /// Start and end, in hexadecimal.
@@ -210,30 +229,6 @@ impl Addresses {
     }
 }
 
-fn letters(perms: Perms) -> &'static str {
-    match (perms.read, perms.write, perms.exec) {
-        (false, false, false) => "---",
-        (false, false, true) => "--x",
-        (false, true, false) => "-w-",
-        (false, true, true) => "-wx",
-        (true, false, false) => "r--",
-        (true, false, true) => "r-x",
-        (true, true, false) => "rw-",
-        (true, true, true) => "rwx",
-    }
-}
-
-fn max(region: &Region) -> &'static str {
-    region.max().map_or("???", |MaxPerms { read, write, exec }| {
-        letters(Perms {
-            read,
-            write,
-            exec,
-            shared: false,
-        })
-    })
-}
-
 fn put_detail(out: &mut String, region: &Region, options: &Options) {
     let start = out.len();
     match options.width.map(|w| w.saturating_sub(DETAIL_COLUMN).max(24)) {
@@ -248,12 +243,7 @@ fn put_detail(out: &mut String, region: &Region, options: &Options) {
         let pss = size(region.figure(Figure::Pss), Unit::Bytes);
         let flags = match &region.flags {
             None => "?".into(),
-            Some(flags) => flags
-                .0
-                .iter()
-                .map(|code| printable(code))
-                .collect::<Vec<_>>()
-                .join(" "),
+            Some(flags) => flags.text(),
         };
         let blanks = if out.len() == start { "" } else { "  " };
         let note = format!("{blanks}offset={:#x} pss={pss} flags={flags}", region.offset);

@@ -1,21 +1,10 @@
-//! The segments of ELF files that a process maps ([`Layouts`]), so that regions can be named exactly.
-//!
-//! Only where the file is surely the mapped one: on this host, and with the mapping's device and inode. Elsewhere
-//! (machines, saved folders, other mount namespaces) `classify` goes by position.
+//! The segments of one ELF file, by address ([`Layout`]).
 
-use crate::{Kind, Object, Region};
+use crate::{Kind, Region};
 use object::LittleEndian;
 use object::elf::{FileHeader64, PF_W, PF_X, PT_GNU_RELRO, PT_LOAD};
 use object::read::elf::{FileHeader, ProgramHeader};
-use procfs::{Addr, Device};
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::Read;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
-
-/// Enough of a file to hold its program headers, which every linker puts first.
-const HEAD_BYTES: u64 = 8192;
+use procfs::Addr;
 
 /// One PT_LOAD, in the file's own addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,46 +23,6 @@ pub(crate) struct Layout {
     /// PT_GNU_RELRO: start and end.
     relro: Option<(u64, u64)>,
     page_bytes: u64,
-}
-
-/// The layouts of a process's executable files that could be read.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Layouts(HashMap<(Device, u64), Layout>);
-
-impl Layouts {
-    /// Of every file that is mapped executable. A file that cannot be read, or is another one by now, has none.
-    pub(crate) fn of_host(regions: &[Region], page_bytes: u64) -> Self {
-        let mut layouts = HashMap::new();
-        for region in regions.iter().filter(|r| r.perms.exec && r.object.has_file()) {
-            let object = &region.object;
-            let key = (object.device, object.inode);
-            if let (false, Some(layout)) = (layouts.contains_key(&key), read(object, page_bytes)) {
-                layouts.insert(key, layout);
-            }
-        }
-        Self(layouts)
-    }
-
-    /// The layout of the file that the mapping maps.
-    pub(crate) fn get(&self, region: &Region) -> Option<&Layout> {
-        self.0.get(&(region.object.device, region.object.inode))
-    }
-}
-
-fn read(object: &Object, page_bytes: u64) -> Option<Layout> {
-    let path = object.path()?;
-    let file = File::open(std::ffi::OsStr::from_bytes(&path)).ok()?;
-    let meta = file.metadata().ok()?;
-    let device = Device {
-        major: rustix::fs::major(meta.dev()),
-        minor: rustix::fs::minor(meta.dev()),
-    };
-    if !meta.is_file() || (device, meta.ino()) != (object.device, object.inode) {
-        return None;
-    }
-    let mut head = Vec::new();
-    file.take(HEAD_BYTES).read_to_end(&mut head).ok()?;
-    Layout::parse(&head, page_bytes)
 }
 
 impl Layout {
@@ -107,6 +56,11 @@ impl Layout {
             }
         }
         Some(layout)
+    }
+
+    /// Whether it has data to write, and nothing of it is made read-only after relocation.
+    pub(super) fn lacks_relro(&self) -> bool {
+        self.relro.is_none() && self.loads.iter().any(|load| load.flags & PF_W.0 != 0)
     }
 
     fn page_down(&self, at: u64) -> u64 {
@@ -155,7 +109,6 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::region::Objects;
     use crate::region::testing::regions;
 
     fn layout() -> Layout {
@@ -200,27 +153,6 @@ mod tests {
             }),
             None
         );
-    }
-
-    // The two ways to name a segment must agree where both can: on this very process.
-    #[test]
-    fn headers_and_positions_agree_on_this_process() {
-        let smaps = std::fs::read("/proc/self/smaps").unwrap();
-        let mut objects = Objects::default();
-        let regions: Vec<Region> = procfs::parse_smaps(&smaps)
-            .unwrap()
-            .iter()
-            .map(|entry| Region::of_smaps(entry, objects.get(&entry.map)))
-            .collect();
-        let layouts = Layouts::of_host(&regions, rustix::param::page_size() as u64);
-        let own = std::fs::metadata("/proc/self/exe").unwrap().ino();
-        let Some(region) = regions.iter().find(|r| r.object.inode == own) else {
-            // Overlay file systems show other numbers in maps than stat(2) does: then there is nothing to compare.
-            return;
-        };
-        assert!(layouts.get(region).is_some());
-        let verdicts = |layouts: &Layouts| crate::classify::classify(&regions, layouts);
-        assert_eq!(verdicts(&layouts), verdicts(&Layouts::default()));
     }
 
     #[test]

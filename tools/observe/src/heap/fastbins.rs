@@ -1,0 +1,87 @@
+//! The fastbins of one arena ([`read`]): singly linked lists of small freed chunks that still look in use.
+
+use super::memory::{Mapping, mapping_at};
+use super::state::State;
+use super::window::{SLOT, Words};
+
+/// What is in an arena's fastbins.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Fastbins {
+    /// The chunks' addresses, ascending.
+    pub(super) chunks: Vec<u64>,
+    /// Their bytes.
+    pub(super) bytes: u64,
+}
+
+/// How the pointer at `place` is stored since 2.32: xored with the place's page number ("safe linking").
+pub(super) fn reveal(place: u64, stored: u64) -> u64 {
+    (place >> 12) ^ stored
+}
+
+/// Follow all lists. The error says what did not fit.
+pub(super) fn read(words: &mut Words<'_>, state: &State, maps: &[Mapping]) -> Result<Fastbins, String> {
+    let protected = lists(words, state, maps, true);
+    match protected {
+        Ok(fast) => Ok(fast),
+        Err(why) => lists(words, state, maps, false).map_err(|_| why),
+    }
+}
+
+/// Where one list stands.
+struct At {
+    chunk: u64,
+    size: u64,
+}
+
+/// The list to go on with: one whose chunk is in memory that was just read, else the highest, so that lists which run over
+/// the heap side by side read it once.
+fn pick(lists: &mut [At], last: u64) -> Option<&mut At> {
+    let is_near = |at: &At| at.chunk / SLOT == last / SLOT;
+    lists
+        .iter_mut()
+        .filter(|at| at.chunk != 0)
+        .max_by_key(|at| (is_near(at), at.chunk))
+}
+
+fn lists(
+    words: &mut Words<'_>,
+    state: &State,
+    maps: &[Mapping],
+    protected: bool,
+) -> Result<Fastbins, String> {
+    let most = state.system_mem / 32 + 1;
+    let mut fast = Fastbins::default();
+    let heads = state.fastbins.iter().zip(0u64..);
+    let mut lists: Vec<At> = heads
+        .map(|(&chunk, index)| At {
+            chunk,
+            size: (index + 2) * 16,
+        })
+        .collect();
+    let mut last = 0;
+    while let Some(list) = pick(&mut lists, last) {
+        let At { chunk, size } = *list;
+        last = chunk;
+        let home = mapping_at(maps, chunk).filter(|m| m.write && m.is_private_anonymous());
+        if chunk % 16 != 0 || home.is_none() {
+            return Err(format!("the fastbin of {size} bytes leads to {chunk:#x}"));
+        }
+        let hole = |_| format!("the fastbin of {size} bytes leads to unreadable memory at {chunk:#x}");
+        let head = words.word(chunk.wrapping_add(8)).map_err(hole)?;
+        if head & !7 != size || fast.chunks.len() as u64 >= most {
+            return Err(format!(
+                "the fastbin of {size} bytes leads to another size at {chunk:#x}"
+            ));
+        }
+        fast.chunks.push(chunk);
+        fast.bytes = fast.bytes.saturating_add(size);
+        let place = chunk.wrapping_add(16);
+        let link = words.word(place).map_err(hole)?;
+        list.chunk = if protected { reveal(place, link) } else { link };
+    }
+    fast.chunks.sort_unstable();
+    match fast.chunks.windows(2).any(|pair| pair.first() == pair.last()) {
+        true => Err("a fastbin leads to the same chunk twice".to_owned()),
+        false => Ok(fast),
+    }
+}

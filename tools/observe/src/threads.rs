@@ -1,0 +1,399 @@
+//! The threads of a process and their stacks ([`Thread`]): whose a stack is, how deep it ever went, where its guard lies.
+//!
+//! Linux names only the main thread's stack. The others are found from outside, without stopping anything: the head of a thread's robust
+//! futex list lies in glibc's descriptor of the thread (`struct pthread`), which lies on its stack. Where the stack begins and ends
+//! inside a merged mapping (glibc 2.42 guards stacks with MADV_GUARD_INSTALL, so that neighbours become one VMA) is read from the
+//! descriptor itself. In a core file the stack pointer in the registers says whose it is.
+//!
+//! Neighbours: `classify` (by position, when nothing of this is to be had), `snapshot`.
+
+use crate::{Kind, Region, printable};
+use procfs::{Addr, Comm, Kib, PageCategories, PageWanted, PidStat, Root};
+use std::ops::Range;
+
+/// A thread.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Thread {
+    /// Its id.
+    pub tid: i32,
+    /// Its name, as pthread_setname_np(3) sets it.
+    pub name: String,
+    /// State letter.
+    pub state: char,
+    /// Its stack, if it was found.
+    pub stack: Option<StackSpan>,
+}
+
+/// A thread's stack: all that it may use, its guard not included.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StackSpan {
+    /// Lowest address.
+    pub start: Addr,
+    /// First address past the end.
+    pub end: Addr,
+    /// Bytes of the guard right below; `None` if it is not known.
+    pub guard_bytes: Option<u64>,
+    /// Bytes from the end down to the lowest page that was ever touched (and not given back since).
+    pub high_water: Option<u64>,
+    /// What of it is in RAM.
+    pub resident: Option<Kib>,
+    /// Whether the bounds are the thread library's own, rather than those of the mapping.
+    pub is_exact: bool,
+}
+
+impl StackSpan {
+    /// Length in bytes.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.end.bytes_above(self.start)
+    }
+
+    /// Whether it is empty; no thread has such a one.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Most threads that are looked at; a process with more is told so by a gap.
+const MOST_THREADS: usize = 20_000;
+
+/// All threads by id, with their stacks; `None` if they cannot be listed.
+pub(crate) fn threads(
+    root: &dyn Root,
+    pid: i32,
+    regions: &[Region],
+    page_bytes: Option<u64>,
+) -> Option<Vec<Thread>> {
+    let mut tids: Vec<i32> = root
+        .list(&format!("{pid}/task"))
+        .ok()?
+        .iter()
+        .filter_map(|name| str::from_utf8(name).ok()?.parse().ok())
+        .collect();
+    tids.sort_unstable();
+    tids.truncate(MOST_THREADS);
+    let finder = Finder {
+        root,
+        pid,
+        regions,
+        page_bytes: page_bytes.filter(|bytes| bytes.is_power_of_two()),
+    };
+    Some(tids.into_iter().filter_map(|tid| finder.thread(tid)).collect())
+}
+
+struct Finder<'a> {
+    root: &'a dyn Root,
+    pid: i32,
+    regions: &'a [Region],
+    page_bytes: Option<u64>,
+}
+
+impl Finder<'_> {
+    /// The thread; `None` if it has ended.
+    fn thread(&self, tid: i32) -> Option<Thread> {
+        let folder = format!("{}/task/{tid}", self.pid);
+        let stat: PidStat = self.root.parse(&format!("{folder}/stat")).ok()?;
+        let comm: Option<Comm> = self.root.parse(&format!("{folder}/comm")).ok();
+        let span = if tid == self.pid {
+            self.main_stack()
+        } else {
+            self.thread_stack(tid, &stat)
+        };
+        Some(Thread {
+            tid,
+            name: printable(comm.as_ref().map_or(&stat.comm, |comm| &comm.0)),
+            state: char::from(stat.state),
+            stack: span.map(|span| self.measured(span)),
+        })
+    }
+
+    /// The main thread's is what the kernel calls `[stack]`. It grows, so its guard is a gap that the kernel keeps.
+    fn main_stack(&self) -> Option<StackSpan> {
+        let region = self.regions.iter().find(|r| r.object.name == b"[stack]")?;
+        Some(StackSpan {
+            start: region.start,
+            end: region.end,
+            guard_bytes: None,
+            high_water: None,
+            resident: None,
+            is_exact: true,
+        })
+    }
+
+    fn thread_stack(&self, tid: i32, stat: &PidStat) -> Option<StackSpan> {
+        if let Ok(head) = self.root.robust_list(tid)
+            && let Some(index) = self.region_at(head).filter(|&i| self.may_be_stack(i))
+        {
+            let described = self.described(head, index);
+            return Some(described.unwrap_or_else(|| self.whole(index)));
+        }
+        // What a core file has: the stack pointer. On a live process it reads as 0.
+        let index = self.region_at(stat.kstk_esp).filter(|&i| self.may_be_stack(i))?;
+        Some(self.whole(index))
+    }
+
+    fn region_at(&self, addr: Addr) -> Option<usize> {
+        let index = self.regions.partition_point(|r| r.end <= addr);
+        self.regions
+            .get(index)
+            .filter(|r| r.contains(addr))
+            .map(|_| index)
+    }
+
+    fn may_be_stack(&self, index: usize) -> bool {
+        let region = &self.regions[index];
+        // The program's break and its data may hold a descriptor too, that of the main thread.
+        region.perms.write && region.is_private_anonymous() && region.object.name != b"[heap]"
+    }
+
+    /// By the mapping: all of it, and the inaccessible one below as its guard.
+    fn whole(&self, index: usize) -> StackSpan {
+        let region = &self.regions[index];
+        let below = index.checked_sub(1).map(|i| &self.regions[i]);
+        let guard = below.filter(|r| r.end == region.start && r.is_prot_none());
+        StackSpan {
+            start: region.start,
+            end: region.end,
+            guard_bytes: guard.map(Region::len),
+            high_water: None,
+            resident: None,
+            is_exact: false,
+        }
+    }
+
+    /// By the descriptor's own words `stackblock`, `stackblock_size`, `guardsize`, if they can be found and make sense.
+    fn described(&self, head: Addr, index: usize) -> Option<StackSpan> {
+        let page_bytes = self.page_bytes?;
+        let region = &self.regions[index];
+        // The descriptor begins below the list's head (0x2e0 in glibc 2.36 on x86-64) and ends within two pages above it.
+        let from = Addr(head.0.saturating_sub(DESCRIPTOR_BELOW) & !7).max(region.start);
+        let to = Addr(head.0.saturating_add(DESCRIPTOR_ABOVE)).min(region.end);
+        let words = self.words(from..to, page_bytes)?;
+        let found = words.windows(4).find_map(|four| {
+            let &[block, size, guard, reported] = four else {
+                return None;
+            };
+            stack_of(block, size, guard, reported, head, page_bytes)
+        })?;
+        let end = found.end;
+        // The block must lie in mappings of this process, and the descriptor near its end.
+        let holds = self.region_at(found.start).is_some() && region.contains(Addr(end.0.saturating_sub(1)));
+        holds.then_some(found)
+    }
+
+    /// Words of memory, if all their pages are in RAM: looking must not bring a page in.
+    fn words(&self, range: Range<Addr>, page_bytes: u64) -> Option<Vec<u64>> {
+        let pages =
+            Addr(range.start.0 & !(page_bytes - 1))..Addr(range.end.0.checked_next_multiple_of(page_bytes)?);
+        let wanted = PageWanted::any_of(PageCategories::PRESENT);
+        let bytes = pages.end.bytes_above(pages.start);
+        let runs = self.root.page_runs(self.pid, pages, &wanted, page_bytes).ok()?;
+        if runs.bytes(PageCategories::PRESENT) != bytes {
+            return None;
+        }
+        let mut memory = vec![0; usize::try_from(range.end.bytes_above(range.start)).ok()?];
+        let read = self
+            .root
+            .read_at(&format!("{}/mem", self.pid), range.start.0, &mut memory)
+            .ok()?;
+        let (words, _) = memory.get(..read)?.as_chunks::<8>();
+        Some(words.iter().map(|word| u64::from_le_bytes(*word)).collect())
+    }
+
+    /// The span with what its pages say.
+    fn measured(&self, mut span: StackSpan) -> StackSpan {
+        let Some(page_bytes) = self.page_bytes else {
+            return span;
+        };
+        let there = PageCategories::PRESENT | PageCategories::SWAPPED;
+        let wanted = PageWanted {
+            any_of: there | PageCategories::GUARD,
+            report: there | PageCategories::GUARD,
+            window: PageWanted::GENTLE,
+        };
+        // A light guard lies below the stack, in the same mapping.
+        let from = Addr(span.start.0.saturating_sub(LARGEST_GUARD));
+        let Ok(found) = self.root.page_runs(self.pid, from..span.end, &wanted, page_bytes) else {
+            return span;
+        };
+        let in_stack = || found.runs.iter().filter(|run| run.end > span.start);
+        let touched = in_stack().find(|run| run.categories.intersects(there));
+        span.high_water = Some(touched.map_or(0, |run| span.end.bytes_above(run.start.max(span.start))));
+        let resident = in_stack()
+            .filter(|run| run.categories.contains(PageCategories::PRESENT))
+            .fold(0, |sum, run| sum + run.end.bytes_above(run.start.max(span.start)));
+        span.resident = Some(Kib::from_bytes(resident));
+        let light = found
+            .runs
+            .iter()
+            .find(|run| run.end == span.start && run.categories.contains(PageCategories::GUARD));
+        span.guard_bytes = light
+            .map(|run| run.end.bytes_above(run.start))
+            .or(span.guard_bytes);
+        span
+    }
+}
+
+/// How far the words of interest can lie from the list's head, in any glibc so far.
+const DESCRIPTOR_BELOW: u64 = 0x800;
+const DESCRIPTOR_ABOVE: u64 = 0x1000;
+
+/// Nobody makes guards larger than this; larger ones are cut in the report.
+const LARGEST_GUARD: u64 = 1 << 20;
+
+/// The thread's descriptor stands at the end of its stack, with its thread-local variables: they take less than this.
+const DESCRIPTOR_ROOM: u64 = 64 << 20;
+
+/// Four words of a descriptor, if they can be `stackblock`, `stackblock_size`, `guardsize` and `reported_guardsize` (glibc's
+/// `nptl/descr.h`, in this order since 2.4).
+fn stack_of(
+    block: u64,
+    size: u64,
+    guard: u64,
+    reported: u64,
+    head: Addr,
+    page_bytes: u64,
+) -> Option<StackSpan> {
+    let is_page = |value: u64| value.is_multiple_of(page_bytes);
+    let end = block.checked_add(size)?;
+    let is_sound = is_page(block)
+        && is_page(size)
+        && is_page(guard)
+        && block > 0
+        && (block..end).contains(&head.0)
+        && end - head.0 < DESCRIPTOR_ROOM.min(size)
+        && guard < size
+        && reported <= size;
+    is_sound.then_some(StackSpan {
+        start: Addr(block + guard),
+        end: Addr(end),
+        guard_bytes: Some(guard).filter(|&guard| guard > 0),
+        high_water: None,
+        resident: None,
+        is_exact: true,
+    })
+}
+
+/// Say of each region whose stack or guard it is.
+pub(crate) fn name_stacks(regions: &mut [Region], threads: &[Thread]) {
+    let mut owners: Vec<(Addr, Addr, &Thread)> = threads
+        .iter()
+        .filter_map(|thread| thread.stack.map(|span| (span.start, span.end, thread)))
+        .collect();
+    owners.sort_by_key(|(start, ..)| *start);
+    for region in regions {
+        if region.object.name != b"[stack]" && region.is_private_anonymous() {
+            name_stack(region, &owners);
+        }
+    }
+}
+
+fn name_stack(region: &mut Region, owners: &[(Addr, Addr, &Thread)]) {
+    let first = owners.partition_point(|(_, end, _)| *end <= region.start);
+    let inside = owners.get(first..).unwrap_or_default();
+    let inside = &inside[..inside.partition_point(|(start, ..)| *start < region.end)];
+    // A mapping of which stacks are only a small part (a heap that a stack was carved from) stays what it is.
+    let covered: u64 = inside
+        .iter()
+        .map(|(start, end, _)| (*end).min(region.end).bytes_above((*start).max(region.start)))
+        .sum();
+    if !inside.is_empty() && covered < region.len() / 2 {
+        return;
+    }
+    let (kind, note) = match inside {
+        [] => match guarded(region, owners) {
+            Some(thread) => (Kind::StackGuard, label(thread)),
+            None => return,
+        },
+        [(.., thread)] => (Kind::Stack, label(thread)),
+        [(.., first), rest @ ..] => (
+            Kind::Stack,
+            format!("{} and {} more, with guards inside", label(first), rest.len()),
+        ),
+    };
+    region.kind = kind;
+    region.note = Some(note.into());
+    region.is_guess = false;
+}
+
+/// The thread whose stack begins where this inaccessible region ends.
+fn guarded<'a>(region: &Region, owners: &[(Addr, Addr, &'a Thread)]) -> Option<&'a Thread> {
+    if !region.is_prot_none() || region.len() > LARGEST_GUARD {
+        return None;
+    }
+    let at = owners
+        .binary_search_by_key(&region.end, |(start, ..)| *start)
+        .ok()?;
+    Some(owners[at].2)
+}
+
+fn label(thread: &Thread) -> String {
+    format!("thread {} {}", thread.tid, thread.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::region::testing::regions;
+
+    const PAGE: u64 = 4096;
+
+    #[test]
+    fn four_words_are_a_stack_only_if_they_make_sense() {
+        let head = Addr(0x7f00_0080_0000 - 0x900);
+        let (block, size) = (0x7f00_0000_0000, 0x80_0000);
+        let stack = stack_of(block, size, PAGE, PAGE, head, PAGE).unwrap();
+        assert_eq!((stack.start, stack.end), (Addr(block + PAGE), Addr(block + size)));
+        assert_eq!(stack.guard_bytes, Some(PAGE));
+        assert_eq!(stack_of(block + 8, size, PAGE, PAGE, head, PAGE), None);
+        assert_eq!(stack_of(block, size, 7, PAGE, head, PAGE), None);
+        assert_eq!(stack_of(block, 0x10_0000, PAGE, PAGE, head, PAGE), None);
+        assert_eq!(stack_of(!0xfff, size, PAGE, PAGE, head, PAGE), None);
+        assert_eq!(stack_of(0, 0, 0, 0, Addr(0), PAGE), None);
+    }
+
+    fn thread(tid: i32, start: u64, end: u64) -> Thread {
+        Thread {
+            tid,
+            name: "worker".into(),
+            state: 'S',
+            stack: Some(StackSpan {
+                start: Addr(start),
+                end: Addr(end),
+                guard_bytes: None,
+                high_water: None,
+                resident: None,
+                is_exact: true,
+            }),
+        }
+    }
+
+    #[test]
+    fn stacks_and_guards_get_their_owners_names() {
+        let mut regions = regions(
+            "\
+10000-11000 ---p 00000000 00:00 0 
+11000-20000 rw-p 00000000 00:00 0 
+30000-60000 rw-p 00000000 00:00 0 
+70000-80000 rw-p 00000000 00:00 0 
+",
+        );
+        let threads = [
+            thread(7, 0x11000, 0x20000),
+            thread(8, 0x31000, 0x40000),
+            thread(9, 0x41000, 0x60000),
+        ];
+        name_stacks(&mut regions, &threads);
+        let said: Vec<(Kind, &str)> = regions.iter().map(|r| (r.kind, r.detail())).collect();
+        assert_eq!(
+            said,
+            [
+                (Kind::StackGuard, "thread 7 worker"),
+                (Kind::Stack, "thread 7 worker"),
+                (Kind::Stack, "thread 8 worker and 1 more, with guards inside"),
+                (Kind::VmAllocate, ""),
+            ]
+        );
+    }
+}
