@@ -15,6 +15,8 @@ pub enum Kind {
     ProcessFolder,
     /// Another folder.
     Folder,
+    /// A snapshot that `vmmap --save` or `vmmap --json` wrote, perhaps damaged.
+    Snapshot,
     /// A core file, or something that only [`CoreRoot::open`] can tell from one: every error about it is there.
     Core,
 }
@@ -31,8 +33,12 @@ pub fn what_is(path: &Path) -> io::Result<Kind> {
         });
     }
     let mut magic = [0; 1];
-    let _ = std::fs::File::open(path)?.read(&mut magic)?;
-    Ok(Kind::Core)
+    let read = std::fs::File::open(path)?.read(&mut magic)?;
+    Ok(match magic {
+        // gzip's first byte, or JSON's.
+        [0x1f | b'{'] if read > 0 => Kind::Snapshot,
+        _ => Kind::Core,
+    })
 }
 
 /// The word as a path: it has a slash, or is the name of a file here. Numbers are process ids, whatever files there are.
@@ -62,6 +68,9 @@ pub fn open(path: &Path) -> Result<(Source, i32), Failure> {
             };
             Ok((source, pid))
         }
+        Kind::Snapshot => Err(Failure::new(format!(
+            "{shown} is a saved snapshot: it has figures, but no process to look into"
+        ))),
         Kind::ProcessFolder => process_folder(path),
         Kind::Folder => Err(Failure::new(format!(
             "{shown} is no process's folder: it has neither smaps nor maps nor status; for a saved /proc use --root {shown} PID"

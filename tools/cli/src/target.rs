@@ -1,8 +1,11 @@
 //! Which process is meant: a pid, a name, or `MACHINE:PID`, over one root or over all running machines.
 
 use crate::Failure;
+use crate::input;
 use observe::SavedRoot;
 use observe::corefile::CoreFacts;
+use observe::json::file;
+use observe::{Snapshot, Take};
 use procfs::{DirRoot, PidStat, Root, RootError, sockets};
 use std::path::{Path, PathBuf};
 
@@ -100,6 +103,88 @@ impl Target {
             },
             None => Self::Name(word.into()),
         }
+    }
+}
+
+/// What a word of the command line means: a live process (or one of a saved `/proc`), or a file.
+pub enum Subject<'a> {
+    /// A process behind a root.
+    Live {
+        /// Where it is.
+        source: &'a Source,
+        /// Its id there.
+        pid: i32,
+    },
+    /// A process in a core file or a folder.
+    Opened {
+        /// The file or folder.
+        source: Source,
+        /// Its id there.
+        pid: i32,
+    },
+    /// A saved snapshot.
+    File(PathBuf),
+}
+
+/// Whether a word means a saved snapshot.
+#[must_use]
+pub fn saved(word: &str) -> Option<PathBuf> {
+    let is_pid = matches!(Target::parse(word), Target::Pid { .. });
+    input::path(word).filter(|path| !is_pid && matches!(input::what_is(path), Ok(input::Kind::Snapshot)))
+}
+
+/// The process or file that a word means.
+///
+/// # Errors
+/// [`Failure`] if no process matches, or several do.
+pub fn subject<'a>(sources: &'a [Source], word: &str) -> Result<Subject<'a>, Failure> {
+    if let Some(path) = saved(word) {
+        return Ok(Subject::File(path));
+    }
+    if let Some(path) = input::path(word) {
+        let (source, pid) = input::open(&path)?;
+        return Ok(Subject::Opened { source, pid });
+    }
+    let (source, pid) = find(sources, &Target::parse(word))?;
+    Ok(Subject::Live { source, pid })
+}
+
+fn snapshot(source: &Source, pid: i32, take: Take) -> Result<Snapshot, Failure> {
+    let mut snapshot = Snapshot::take_with(source.root.as_ref(), pid, take)?;
+    if let Some(core) = source.core.clone() {
+        core.complete(&mut snapshot);
+    }
+    Ok(snapshot)
+}
+
+impl Subject<'_> {
+    /// What is seen of it.
+    ///
+    /// # Errors
+    /// [`Failure`] if there is nothing to show.
+    pub fn snapshot(&self, take: Take) -> Result<Snapshot, Failure> {
+        match self {
+            Self::Live { source, pid } => snapshot(source, *pid, take),
+            Self::Opened { source, pid } => snapshot(source, *pid, take),
+            Self::File(path) => file::open(path).map_err(|e| Failure::new(e.to_string())),
+        }
+    }
+
+    /// The snapshot for a report: a saved one says so in its header.
+    ///
+    /// # Errors
+    /// [`Failure`] as above.
+    pub fn shown(&self) -> Result<Snapshot, Failure> {
+        let mut snapshot = self.snapshot(Take::default())?;
+        if let Self::File(path) = self {
+            let when = snapshot
+                .facts
+                .taken
+                .map_or(String::new(), |moment| format!(" at {moment}"));
+            let path = observe::printable(path.as_os_str().as_encoded_bytes());
+            snapshot.root = format!("{}, saved{when} in {path}", snapshot.root);
+        }
+        Ok(snapshot)
     }
 }
 

@@ -18,7 +18,7 @@ struct Vmmap {
 
 const AFTER_HELP: &str = "\
 Apple's single-dash words work too: -summary -interleaved -wide -verbose -pages -noCoalesce -sortBySize -stacks.
-Exit status: 0 shown; 1 the process cannot be shown; 2 wrong command line; 3 shown in part.";
+Exit status: 0 shown; 1 the process cannot be shown; 2 wrong command line; 3 shown in part; 4 grown more than --fail-if-grown.";
 
 fn main() -> ExitCode {
     let arguments = cli::apple::rewrite(std::env::args_os());

@@ -82,6 +82,12 @@ impl Kind {
         Self::Special,
     ];
 
+    /// The kind with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+
     /// The word in the REGION TYPE column.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -134,6 +140,9 @@ impl Kind {
         )
     }
 }
+
+// The list is whole as long as the last one is its last.
+const _: () = assert!(Kind::ALL.len() == Kind::Special as usize + 1);
 
 /// A verdict: the kind, whether it is a guess, and what to say beside the name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

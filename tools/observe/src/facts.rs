@@ -204,7 +204,7 @@ pub(crate) fn gather(root: &dyn Root, stat: &PidStat, gaps: &mut Vec<Gap>) -> Fa
 fn noted<T>(read: Result<T, RootError>, what: &'static str, gaps: &mut Vec<Gap>) -> Option<T> {
     read.map_err(|error| {
         gaps.push(Gap {
-            what,
+            what: what.into(),
             why: error.to_string(),
         })
     })

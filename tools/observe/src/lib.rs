@@ -6,7 +6,8 @@
 //! - [`Kind`]: what a region is for (`classify`); [`ShareMode`]: who else sees it (`share`);
 //! - DIRTY, PURGE and the physical footprint (`measure`); sums by kind (`totals`).
 //!
-//! [`render`] prints a snapshot in the order of Apple's vmmap; [`json`] as a documented schema; [`ps`] lists processes.
+//! [`render`] prints a snapshot in the order of Apple's vmmap; [`json`] as a documented schema, and reads it back; [`diff`] compares two;
+//! [`wss`] finds what a process uses; [`ps`] lists processes.
 //! Unknown is never 0: what could not be read is `None`, and [`Snapshot::gaps`] says why.
 //!
 //! Neighbours: `procfs` below, `cli` above. Absent on purpose: the machine. It is seen only through its `/proc`.
@@ -15,6 +16,7 @@ pub mod audit;
 mod calendar;
 mod classify;
 pub mod corefile;
+pub mod diff;
 mod elf;
 mod error;
 pub mod explain;
@@ -36,6 +38,7 @@ mod snapshot;
 pub mod system;
 mod threads;
 mod totals;
+pub mod wss;
 mod zones;
 
 pub use classify::Kind;

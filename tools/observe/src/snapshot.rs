@@ -14,6 +14,7 @@ use crate::threads::{Thread, name_stacks, threads};
 use crate::zones::{self, HeapReport};
 use crate::{Facts, Footprint, Kind, Object, ObserveError, Peak, Region, Totals};
 use procfs::{Addr, Root, RootError, Statm};
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use std::time::Duration;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Gap {
     /// What the report lacks.
-    pub what: &'static str,
+    pub what: Cow<'static, str>,
     /// Why.
     pub why: String,
 }
@@ -45,7 +46,7 @@ pub struct Snapshot {
     pub gaps: Vec<Gap>,
     /// Whether the address space changed size while it was read, so that figures may be of different moments.
     pub changed_while_reading: bool,
-    /// The longest that one call took: so long at most the target could not map or unmap. `None` if no regions were read.
+    /// The longest that one call took: so long at most the target could not map or unmap. `None` if nothing that lives was read.
     pub longest_hold: Option<Duration>,
     /// The root it was read from.
     pub root: String,
@@ -96,7 +97,7 @@ impl Snapshot {
             });
         }
         let pass = regions?;
-        let longest_hold = pass.as_ref().map(|pass| pass.longest);
+        let longest_hold = pass.as_ref().map(|pass| pass.longest).filter(|_| root.is_live());
         let mut regions = pass.map(|pass| pass.regions);
         let page_size = regions.iter().flatten().find_map(Region::page_size);
         facts.page_bytes = facts.page_bytes.or(page_bytes_of(page_size));
@@ -139,9 +140,9 @@ impl Snapshot {
         })
     }
 
-    /// The sections that begin in a region.
+    /// The sections of which a part lies in a region.
     pub fn sections_in(&self, region: &Region) -> impl Iterator<Item = &Section> {
-        let first = self.sections.partition_point(|s| s.start < region.start);
+        let first = self.sections.partition_point(|s| s.end <= region.start);
         let rest = self.sections.get(first..).unwrap_or_default();
         let end = region.end;
         rest.iter().take_while(move |s| s.start < end)
@@ -186,6 +187,7 @@ fn read_regions(root: &dyn Root, pid: i32, gaps: &mut Vec<Gap>) -> Result<Option
         Ok(pass) => Ok(Some(pass)),
         Err(e) if e.is_denied() || e.is_gone() => {
             let why = e.to_string();
+            let what = Cow::Borrowed(what);
             gaps.push(Gap { what, why });
             Ok(None)
         }
@@ -216,10 +218,12 @@ fn heap(
     };
     match zones::report(root, pid, regions, page_bytes, limits) {
         Ok(report) => Some(report),
+        // A saved folder has no memory; nobody expects it there.
+        Err(e) if e.is_gone() && !root.is_live() => None,
         Err(e) => {
             let why = e.to_string();
             gaps.push(Gap {
-                what: "malloc's zones",
+                what: "malloc's zones".into(),
                 why,
             });
             None
@@ -237,14 +241,14 @@ fn gently(
     match read_gently(root, pid, page_bytes) {
         Ok(pass) => {
             gaps.push(Gap {
-                what: "PSS, USS, maximum protection, clean and dirty of shared files, what MADV_FREE gave back (it counts as DIRTY)",
+                what: "PSS, USS, maximum protection, clean and dirty of shared files, what MADV_FREE gave back (it counts as DIRTY)".into(),
                 why: "--gentle does without smaps".into(),
             });
             Ok(Some(pass))
         }
         Err(e) if e.is_denied() || e.is_gone() => {
             gaps.push(Gap {
-                what: "the regions",
+                what: "the regions".into(),
                 why: e.to_string(),
             });
             Ok(None)

@@ -357,7 +357,8 @@ fn labels(owners: &[(Addr, Addr, &Thread)]) -> String {
 }
 
 fn label(thread: &Thread) -> String {
-    format!("thread {} {}", thread.tid, thread.name)
+    let blank = if thread.name.is_empty() { "" } else { " " };
+    format!("thread {}{blank}{}", thread.tid, thread.name)
 }
 
 #[cfg(test)]

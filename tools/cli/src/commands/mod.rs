@@ -2,8 +2,10 @@
 
 pub mod all;
 pub mod demo;
+pub mod diff;
 pub mod explain;
 pub mod html;
 pub mod ps;
 pub mod run;
 pub mod vmmap;
+pub mod watch;

@@ -1,22 +1,23 @@
 //! `vmmap`: the map of a process's memory. One command for the host's processes, the machines' and saved folders.
 
 use super::all::{AllArgs, Output};
+use super::diff::TimeArgs;
 use crate::Failure;
 use crate::input;
 use crate::screen::{Colour, Screen};
-use crate::target::{self, Source, Target, find};
+use crate::target::{self, Source, Subject, Target, find};
 use observe::render::{self, Listing, Options};
 use observe::{PageState, Snapshot, Take};
-use procfs::Addr;
+use procfs::{Addr, RootError};
 use std::io::Write;
 use std::path::PathBuf;
 
 /// Show the map of a process's memory: every region with its size, residence, dirtiness, protection and sharing.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Process id, command name or part of one; MACHINE:PID for one of several machines; or a core file, or the saved folder of
-    /// a process
-    #[arg(value_name = "PID|NAME|FILE", required_unless_present = "all")]
+    /// Process id, command name or part of one; MACHINE:PID for one of several machines; or a saved snapshot, a core file, or the
+    /// saved folder of a process
+    #[arg(value_name = "PID|NAME|FILE", required_unless_present_any = ["all", "diff", "watch"])]
     target: Option<String>,
 
     /// Show only the region of this address, its neighbours, and the state of its page (hexadecimal)
@@ -89,6 +90,9 @@ pub struct Args {
 
     #[command(flatten)]
     all: AllArgs,
+
+    #[command(flatten)]
+    time: TimeArgs,
 }
 
 /// A heap of small chunks takes a millisecond or two for each megabyte.
@@ -111,6 +115,9 @@ impl Args {
         if let Some(word) = &self.explain {
             return super::explain::explain(word, &mut Screen::new(self.color));
         }
+        if let Some(done) = self.apart_from_live(target::host) {
+            return done;
+        }
         let word = self.target.as_deref().unwrap_or_default();
         let target = Target::parse(word);
         match (self.root.clone(), input::path(word)) {
@@ -131,12 +138,74 @@ impl Args {
         if let Some(word) = &self.explain {
             return super::explain::explain(word, &mut Screen::new(self.color));
         }
+        // Between files alone no machine is needed; if one is, it is said that none runs.
+        if let Some(done) = self.apart_from_live(|| target::machines().unwrap_or_default()) {
+            return done;
+        }
         let sources = match self.root.clone() {
             Some(root) => target::folder(root)?,
             None => target::machines()?,
         };
         let target = Target::parse(self.target.as_deref().unwrap_or_default());
         self.run(&sources, &target)
+    }
+
+    /// What has to do with time, or shows a saved snapshot; `None` if it is the report of a process.
+    fn apart_from_live(&self, sources: impl FnOnce() -> Vec<Source>) -> Option<Result<(), Failure>> {
+        let word = self.target.as_deref();
+        let mut screen = Screen::new(self.color);
+        let options = self.options(&screen);
+        if self.time.is_asked() {
+            let sources = match self.root.clone().map(target::folder) {
+                Some(Err(failure)) => return Some(Err(failure)),
+                Some(Ok(sources)) => sources,
+                None => sources(),
+            };
+            let take = Take {
+                sections: self.time.is_saving(),
+                ..self.take()
+            };
+            return self
+                .time
+                .run(&sources, word, &mut screen, &options, self.json, take);
+        }
+        let path = target::saved(word?).filter(|_| self.root.is_none())?;
+        Some(self.show_saved(&Subject::File(path), &options, &mut screen))
+    }
+
+    fn show_saved(
+        &self,
+        subject: &Subject<'_>,
+        options: &Options,
+        screen: &mut Screen,
+    ) -> Result<(), Failure> {
+        if self.html.is_some() {
+            return Err(Failure::usage(
+                "--html needs a process: a saved snapshot has no pages",
+            ));
+        }
+        let snapshot = if self.json {
+            subject.snapshot(self.take())?
+        } else {
+            subject.shown()?
+        };
+        if self.json {
+            observe::json::write(&snapshot, screen)?;
+        } else if self.all.is_csv() {
+            let regions = snapshot.regions.as_deref().unwrap_or_default();
+            observe::system::write_regions_csv(regions, screen)?;
+        } else if let Some(addr) = self.address {
+            let why = std::io::Error::new(
+                std::io::ErrorKind::Unsupported,
+                "a saved snapshot has no states of pages",
+            );
+            let page = Err(RootError::new("read", "pagemap", why));
+            render::around(&snapshot, addr, &page, options, screen)?;
+        } else {
+            render::report(&snapshot, options, screen)?;
+        }
+        screen.flush()?;
+        whole(&snapshot)
     }
 
     fn run(self, sources: &[Source], target: &Target) -> Result<(), Failure> {
@@ -150,12 +219,7 @@ impl Args {
         }
         let (source, pid) = find(sources, target)?;
         let root = source.root.as_ref();
-        let take = Take {
-            sections: self.verbose || self.json,
-            gentle: self.gentle,
-            heap: self.heap_bytes(),
-        };
-        let mut snapshot = Snapshot::take_with(root, pid, take)?;
+        let mut snapshot = Snapshot::take_with(root, pid, self.take())?;
         if let Some(core) = source.core.clone() {
             core.complete(&mut snapshot);
         }
@@ -185,6 +249,14 @@ impl Args {
                 self.target.as_deref().unwrap_or_default()
             ))),
             (None, _) => Err(in_part(&snapshot)),
+        }
+    }
+
+    fn take(&self) -> Take {
+        Take {
+            sections: self.verbose || self.json,
+            gentle: self.gentle,
+            heap: self.heap_bytes(),
         }
     }
 
@@ -219,6 +291,14 @@ impl Args {
             palette: screen.palette,
             tool,
         }
+    }
+}
+
+/// Whether all was shown.
+pub(super) fn whole(snapshot: &Snapshot) -> Result<(), Failure> {
+    match snapshot.regions {
+        Some(_) => Ok(()),
+        None => Err(in_part(snapshot)),
     }
 }
 

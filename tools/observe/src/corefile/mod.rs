@@ -172,7 +172,12 @@ fn core_facts(headers: &Headers, notes: &Notes, regions: &Regions) -> CoreFacts 
 /// What the report lacks beside what no core has.
 fn gaps(headers: &Headers, notes: &Notes, regions: &Regions) -> Vec<Gap> {
     let mut gaps = Vec::new();
-    let mut add = |what, why: String| gaps.push(Gap { what, why });
+    let mut add = |what: &'static str, why: String| {
+        gaps.push(Gap {
+            what: what.into(),
+            why,
+        })
+    };
     if let Some(cut) = &headers.cut {
         add("the end of the core file", cut.to_string());
     }

@@ -24,7 +24,8 @@ use std::sync::Arc;
 const HEAD_BYTES: usize = 8192;
 
 /// What became of the file of an image.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum FileState {
     /// The file at its path is the one that is mapped.
     Same,

@@ -84,6 +84,16 @@ impl Palette {
         }
     }
 
+    /// A growth: more memory is yellow, less is green.
+    pub(crate) fn growth<T: fmt::Display>(self, text: T, growth: i64) -> Painted<T> {
+        let style = match growth.signum() {
+            1 => AnsiColor::Yellow.on_default(),
+            0 => Style::new().dimmed(),
+            _ => AnsiColor::Green.on_default(),
+        };
+        self.paint(style, text)
+    }
+
     /// A region type.
     pub(crate) fn kind<T: fmt::Display>(self, kind: Kind, text: T) -> Painted<T> {
         self.paint(Self::kind_style(kind), text)

@@ -140,7 +140,7 @@ fn the_report_says_that_it_is_a_core_and_what_is_unknown() {
         "does not tell MAP_SHARED from MAP_PRIVATE",
         "text                         400000-402000       [    8K      ?      ?      ?] r-x/??? SM=???          /bin/made  not dumped",
         "STACK GUARD                70000000-70001000",
-        "[stack:43]",
+        "thread 43",
     ] {
         assert!(text.contains(part), "{part} in\n{text}");
     }
