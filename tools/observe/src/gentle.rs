@@ -13,25 +13,38 @@ use std::time::Duration;
 pub(crate) fn read_gently(root: &dyn Root, pid: i32, page_bytes: u64) -> Result<Pass, RootError> {
     let mut regions = read_maps(root, pid)?;
     let mut longest = Duration::ZERO;
+    for region in &mut regions {
+        longest = longest.max(count_pages(root, pid, region, page_bytes)?);
+    }
+    Ok(Pass { regions, longest })
+}
+
+/// Count the pages of one region; gives the longest that one call took.
+pub(crate) fn count_pages(
+    root: &dyn Root,
+    pid: i32,
+    region: &mut Region,
+    page_bytes: u64,
+) -> Result<Duration, RootError> {
     let there = PageCategories::PRESENT | PageCategories::SWAPPED;
     let wanted = PageWanted {
         any_of: there,
         report: there | PageCategories::FILE | PageCategories::ZERO,
         window: PageWanted::GENTLE,
     };
-    for region in &mut regions {
-        match root.page_runs(pid, region.start..region.end, &wanted, page_bytes) {
-            Ok(found) => {
-                longest = longest.max(found.longest);
-                count(region, &found);
-            }
-            Err(e) if e.is_gone() => return Err(e),
-            // It lies above all page tables; smaps counts nothing there either.
-            Err(_) if region.object.name == b"[vsyscall]" => count(region, &PageRuns::default()),
-            Err(_) => {}
+    match root.page_runs(pid, region.start..region.end, &wanted, page_bytes) {
+        Ok(found) => {
+            count(region, &found);
+            Ok(found.longest)
         }
+        Err(e) if e.is_gone() => Err(e),
+        // It lies above all page tables; smaps counts nothing there either.
+        Err(_) if region.object.name == b"[vsyscall]" => {
+            count(region, &PageRuns::default());
+            Ok(Duration::ZERO)
+        }
+        Err(_) => Ok(Duration::ZERO),
     }
-    Ok(Pass { regions, longest })
 }
 
 /// The figures that follow from the states of a region's pages.

@@ -27,6 +27,7 @@ pub mod heap;
 pub mod html;
 pub mod json;
 mod measure;
+mod near;
 mod page;
 pub mod ps;
 mod read;

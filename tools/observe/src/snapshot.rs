@@ -7,6 +7,7 @@ use crate::facts::{gather, is_still, page_bytes_of, recognise};
 use crate::gentle::read_gently;
 use crate::heap::Limits;
 use crate::measure::{derive, footprint};
+use crate::near::read_near;
 use crate::page::ZeroPages;
 use crate::read::{Pass, read_maps, read_smaps};
 use crate::share::{Aliases, share_mode};
@@ -34,6 +35,8 @@ pub struct Snapshot {
     pub facts: Facts,
     /// Every mapping, by address. `None` if neither `smaps` nor `maps` could be read.
     pub regions: Option<Vec<Region>>,
+    /// Whether only the regions around one address were asked for, so that sums mean nothing.
+    pub is_part: bool,
     /// The ELF files that are mapped executable.
     pub images: Vec<Image>,
     /// Their sections by address, if they were asked for.
@@ -63,6 +66,8 @@ pub struct Take {
     pub heap: Option<u64>,
     /// Hold the target up for about a millisecond at a time at most, and do without what only `smaps` tells.
     pub gentle: bool,
+    /// Only the regions around this address, where the kernel can be asked for them.
+    pub near: Option<Addr>,
 }
 
 impl Snapshot {
@@ -85,8 +90,18 @@ impl Snapshot {
         let mut facts = gather(root, &stat, &mut gaps);
         let size = || root.parse::<Statm>(&format!("{pid}/statm")).ok().map(|s| s.size);
         let before = size();
-        let regions = match facts.page_bytes {
-            Some(page_bytes) if take.gentle => gently(root, pid, page_bytes, &mut gaps),
+        let near = take.near.zip(facts.page_bytes);
+        let nearby = near.and_then(|(addr, page_bytes)| read_near(root, pid, addr, page_bytes).ok()?);
+        let is_part = nearby.is_some();
+        let regions = match (nearby, facts.page_bytes) {
+            (Some(pass), _) => {
+                gaps.push(Gap {
+                    what: "PSS, USS, maximum protection".into(),
+                    why: "one address takes no pass over smaps; --verbose makes one".into(),
+                });
+                Ok(Some(pass))
+            }
+            (None, Some(page_bytes)) if take.gentle => gently(root, pid, page_bytes, &mut gaps),
             _ => read_regions(root, pid, &mut gaps),
         };
         let after = size();
@@ -128,6 +143,7 @@ impl Snapshot {
         Ok(Self {
             facts,
             regions,
+            is_part,
             images: images.into_list(),
             sections,
             heap,
@@ -151,7 +167,8 @@ impl Snapshot {
     /// The physical footprint; without regions there is only [`Facts::coarse_footprint`].
     #[must_use]
     pub fn footprint(&self) -> Option<Footprint> {
-        footprint(self.regions.as_deref()?, &self.facts)
+        let regions = self.regions.as_deref().filter(|_| !self.is_part)?;
+        footprint(regions, &self.facts)
     }
 
     /// The bracket around the highest footprint so far.

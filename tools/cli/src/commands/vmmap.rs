@@ -257,6 +257,7 @@ impl Args {
             sections: self.verbose || self.json,
             gentle: self.gentle,
             heap: self.heap_bytes(),
+            near: self.address.filter(|_| !self.verbose),
         }
     }
 

@@ -77,6 +77,7 @@ pub fn read(source: impl Read) -> Result<Snapshot, ReadError> {
     Ok(Snapshot {
         facts: facts(&process, &footprint)?,
         regions,
+        is_part: false,
         images: images.into_iter().map(Image::from).collect(),
         sections: sections.unwrap_or_default(),
         heap: malloc_zones.map(|zones| parts::heap(zones, malloc_notes.unwrap_or_default())),

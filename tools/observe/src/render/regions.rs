@@ -5,7 +5,7 @@ use super::size::{Unit, put_left, put_right, put_size, size};
 use super::{Listing, Options, unit};
 use crate::region::{joined, runs};
 use crate::{Figure, Kind, MaxPerms, Region, ShareMode, Snapshot};
-use procfs::Kib;
+use procfs::{Kib, VmFlags};
 use std::borrow::Cow;
 use std::io::{self, Write};
 
@@ -179,8 +179,8 @@ fn put_sections(out: &mut String, region: &Region, snapshot: &Snapshot, options:
     }
     for section in snapshot.sections_in(region) {
         let (start, end) = (section.start.0, section.end.0);
-        let size = size(Some(Kib::from_bytes(end - start + 1023)), Unit::Bytes);
-        let line = format!("    {:<18} {start:>12x}-{end:<12x} [{size:>6}]", section.name);
+        let bytes = section.end.bytes_above(section.start);
+        let line = format!("    {:<18} {start:>12x}-{end:<12x} {bytes} bytes", section.name);
         out.push_str(&options.palette.quiet(line).to_string());
         out.push('\n');
     }
@@ -240,15 +240,44 @@ fn put_detail(out: &mut String, region: &Region, options: &Options) {
         out.push_str(&format!("{blank}({} regions)", region.count));
     }
     if options.verbose {
-        let pss = size(region.figure(Figure::Pss), Unit::Bytes);
-        let flags = match &region.flags {
-            None => "?".into(),
-            Some(flags) => flags.text(),
-        };
         let blanks = if out.len() == start { "" } else { "  " };
-        let note = format!("{blanks}offset={:#x} pss={pss} flags={flags}", region.offset);
+        let note = format!("{blanks}{}", particulars(region));
         out.push_str(&options.palette.quiet(note).to_string());
     }
+}
+
+/// What `-verbose` adds: shares of memory always, the rest where there is something to say.
+fn particulars(region: &Region) -> String {
+    let show = |figure| size(region.figure(figure), Unit::Bytes);
+    let mut text = format!(
+        "offset={:#x} pss={} uss={}",
+        region.offset,
+        show(Figure::Pss),
+        show(Figure::Unique)
+    );
+    for (name, figure) in [
+        ("locked", Figure::Locked),
+        ("anon-huge", Figure::AnonHugePages),
+        ("shmem-huge", Figure::ShmemPmdMapped),
+        ("file-huge", Figure::FilePmdMapped),
+        ("hugetlb", Figure::PrivateHugetlb),
+        ("shared-hugetlb", Figure::SharedHugetlb),
+        ("ksm", Figure::Ksm),
+        ("swap-pss", Figure::SwapPss),
+    ] {
+        if region.figure(figure).is_some_and(|kib| kib > Kib::ZERO) {
+            text.push_str(&format!(" {name}={}", show(figure)));
+        }
+    }
+    if let Some(key) = region.protection_key.filter(|&key| key > 0) {
+        text.push_str(&format!(" pkey={key}"));
+    }
+    if region.flag(b"sl") == Some(true) {
+        text.push_str(" sealed");
+    }
+    let flags = region.flags.as_ref().map_or("?".into(), VmFlags::text);
+    text.push_str(&format!(" flags={flags}"));
+    text
 }
 
 /// A path in at most `room` characters. Whole folders go from its middle, for its ends tell the most; what has no
