@@ -8,7 +8,8 @@
 //! Neighbours: `classify` (by position, when nothing of this is to be had), `snapshot`.
 
 use crate::{Kind, Region, printable};
-use procfs::{Addr, Comm, Kib, PageCategories, PageRun, PageWanted, PidStat, Root};
+use procfs::{Addr, Comm, Kib, PageCategories, PageRun, PageWanted, PidStat, Root, Statm};
+use std::cell::Cell;
 use std::ops::Range;
 
 /// A thread.
@@ -78,6 +79,7 @@ pub(crate) fn threads(
         pid,
         regions,
         page_bytes: page_bytes.filter(|bytes| bytes.is_power_of_two()),
+        unmeasured: Cell::new(most_of_stacks(root, pid, page_bytes)),
     };
     Some(tids.into_iter().filter_map(|tid| finder.thread(tid)).collect())
 }
@@ -87,6 +89,19 @@ struct Finder<'a> {
     pid: i32,
     regions: &'a [Region],
     page_bytes: Option<u64>,
+    /// Bytes in RAM that the stacks not yet measured may have.
+    unmeasured: Cell<u64>,
+}
+
+/// More than all stacks together can have in RAM, bytes: they do not overlap, so twice what the process has leaves room for its growth.
+/// It bounds the work on a process whose descriptors claim the same memory thousands of times.
+fn most_of_stacks(root: &dyn Root, pid: i32, page_bytes: Option<u64>) -> u64 {
+    const SPARE: u64 = 1 << 30;
+    let pages = root
+        .parse::<Statm>(&format!("{pid}/statm"))
+        .map_or(0, |s| s.resident);
+    let resident = pages.saturating_mul(page_bytes.unwrap_or(0));
+    resident.saturating_mul(2).saturating_add(SPARE)
 }
 
 impl Finder<'_> {
@@ -172,16 +187,15 @@ impl Finder<'_> {
         let from = Addr(head.0.saturating_sub(DESCRIPTOR_BELOW) & !7).max(region.start);
         let to = Addr(head.0.saturating_add(DESCRIPTOR_ABOVE)).min(region.end);
         let words = self.words(from..to, head, page_bytes)?;
-        let found = words.windows(4).find_map(|four| {
+        words.windows(4).find_map(|four| {
             let &[block, size, guard, reported] = four else {
                 return None;
             };
-            stack_of(block, size, guard, reported, head, page_bytes)
-        })?;
-        let end = found.end;
-        // The block must lie in mappings of this process, and the descriptor near its end.
-        let holds = self.region_at(found.start).is_some() && region.contains(Addr(end.0.saturating_sub(1)));
-        holds.then_some(found)
+            let found = stack_of(block, size, guard, reported, head, page_bytes)?;
+            // The block must lie in mappings of this process, and the descriptor near its end.
+            let last = Addr(found.end.0.saturating_sub(1));
+            (self.region_at(found.start).is_some() && region.contains(last)).then_some(found)
+        })
     }
 
     /// The words of `range` around `at` whose pages are in RAM: looking must not bring a page in.
@@ -204,7 +218,7 @@ impl Finder<'_> {
 
     /// The span with what its pages say. `inside` is an address that the stack holds.
     fn measured(&self, mut span: StackSpan, inside: Addr) -> StackSpan {
-        let Some(page_bytes) = self.page_bytes else {
+        let Some(page_bytes) = self.page_bytes.filter(|_| self.unmeasured.get() > 0) else {
             return span;
         };
         let there = PageCategories::PRESENT | PageCategories::SWAPPED;
@@ -218,6 +232,9 @@ impl Finder<'_> {
         let Ok(found) = self.root.page_runs(self.pid, from..span.end, &wanted, page_bytes) else {
             return span;
         };
+        let looked_at = found.bytes(PageCategories::PRESENT);
+        self.unmeasured
+            .set(self.unmeasured.get().saturating_sub(looked_at));
         cut_at_guards(&mut span, inside, &found.runs);
         let in_stack = || {
             let stack = found
@@ -276,16 +293,16 @@ fn stack_of(
 ) -> Option<StackSpan> {
     let is_page = |value: u64| value.is_multiple_of(page_bytes);
     let end = block.checked_add(size)?;
+    let start = block.checked_add(guard)?;
     let is_sound = is_page(block)
         && is_page(size)
         && is_page(guard)
         && block > 0
-        && (block..end).contains(&head.0)
+        && (start..end).contains(&head.0)
         && end - head.0 < DESCRIPTOR_ROOM.min(size)
-        && guard < size
         && reported <= size;
     is_sound.then(|| StackSpan {
-        start: Addr(block + guard),
+        start: Addr(start),
         end: Addr(end),
         guard_bytes: Some(guard).filter(|&guard| guard > 0),
         high_water: None,
@@ -316,7 +333,7 @@ fn name_stack(region: &mut Region, owners: &[(Addr, Addr, &Thread)]) {
     let covered: u64 = inside
         .iter()
         .map(|(start, end, _)| (*end).min(region.end).bytes_above((*start).max(region.start)))
-        .sum();
+        .fold(0, u64::saturating_add);
     if !inside.is_empty() && covered < region.len() / 2 {
         return;
     }
@@ -365,6 +382,7 @@ fn label(thread: &Thread) -> String {
 mod tests {
     use super::*;
     use crate::region::testing::regions;
+    use proptest::prelude::*;
 
     const PAGE: u64 = 4096;
 
@@ -381,6 +399,72 @@ mod tests {
         assert_eq!(stack_of(!0xfff, size, PAGE, PAGE, head, PAGE), None);
         assert_eq!(stack_of(0x1000, 0, u64::MAX, 0, Addr(0), PAGE), None);
         assert_eq!(stack_of(0, 0, 0, 0, Addr(0), PAGE), None);
+    }
+
+    /// Words as a hostile descriptor may hold them: anything, and what is nearly right.
+    fn word() -> impl Strategy<Value = u64> {
+        let page = (0..1_u64 << 52).prop_map(|page| page << 12);
+        let near = (0..64_u64, any::<bool>()).prop_map(|(n, low)| if low { n << 12 } else { !(n << 12) });
+        prop_oneof![
+            any::<u64>(),
+            page,
+            near,
+            Just(0),
+            Just(u64::MAX),
+            0x7000_0000_0000..0x7000_0080_0000_u64
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn no_words_of_the_target_break_the_search(
+            words in prop::collection::vec(word(), 4..40),
+            head in word(),
+            page_shift in 0..64_u32,
+        ) {
+            for four in words.windows(4) {
+                let page = 1 << page_shift;
+                let Some(span) = stack_of(four[0], four[1], four[2], four[3], Addr(head), page) else {
+                    continue;
+                };
+                prop_assert!(span.start <= Addr(head) && Addr(head) < span.end);
+                prop_assert!(span.start.0.is_multiple_of(page) && !span.is_empty());
+            }
+        }
+
+        /// A saved folder in which a thread's memory is anything: what is found holds the head, and naming bears it.
+        #[test]
+        fn a_descriptor_is_read_from_any_memory(
+            words in prop::collection::vec(word(), 1024..=1024),
+            truth in any::<bool>(),
+            place in 0..200_usize,
+        ) {
+            let (start, end) = (0x10_0000_u64, 0x10_2000_u64);
+            let head = Addr(end - 0x800);
+            let mut words = words;
+            if truth {
+                words[700 + place..][..4].copy_from_slice(&[start, end - start, 0, 0]);
+            }
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::create_dir(dir.path().join("7")).unwrap();
+            let mut pagemap = vec![0; start as usize / 512];
+            pagemap.extend([1_u64 << 63; 2].iter().flat_map(|e| e.to_le_bytes()));
+            std::fs::write(dir.path().join("7/pagemap"), pagemap).unwrap();
+            let mut memory = vec![0; start as usize];
+            memory.extend(words.iter().flat_map(|w| w.to_le_bytes()));
+            std::fs::write(dir.path().join("7/mem"), memory).unwrap();
+            let root = procfs::DirRoot::new(dir.path());
+            let mut regions = regions("100000-102000 rw-p 00000000 00:00 0 \n200000-ffffffffffffffff rw-p 00000000 00:00 0 \n");
+            let finder = Finder { root: &root, pid: 7, regions: &regions, page_bytes: Some(PAGE), unmeasured: Cell::new(u64::MAX) };
+            let found = finder.described(head, 0);
+            prop_assert!(!truth || found.is_some());
+            if let Some(span) = found {
+                let span = finder.measured(span, head);
+                prop_assert!(span.start <= head && head < span.end);
+                let threads = [thread(7, span.start.0, span.end.0), thread(8, 1, u64::MAX), thread(9, 2, u64::MAX)];
+                name_stacks(&mut regions, &threads);
+            }
+        }
     }
 
     fn thread(tid: i32, start: u64, end: u64) -> Thread {
