@@ -13,6 +13,12 @@ use super::zone::{Counts, Range, RangeKind, Reading, Zone, ZoneKind};
 /// How often an arena that changes under the walk is begun anew.
 const RETRIES: u32 = 3;
 
+/// Bytes beside its own size that are read in search of the main arena's mapped heaps.
+const MOST_SWEPT: u64 = 1 << 30;
+
+/// More pieces than the break of any process is in: others move it rarely.
+const MOST_PIECES: usize = 1 << 16;
+
 /// What a guard in the middle of a heap means.
 const GROWN: &str =
     "it reaches into memory that is not readable: it has grown since the mappings were listed";
@@ -222,7 +228,7 @@ impl<'a> Walker<'a> {
                 true => end.saturating_sub(first),
                 false => known.saturating_add(end.saturating_sub(start)),
             };
-            if top_seen || known >= state.system_mem {
+            if top_seen || known >= state.system_mem || attempt.ranges.len() >= MOST_PIECES {
                 break;
             }
             let path = self.path(state, bound, true, &attempt.fast.chunks);
@@ -263,7 +269,7 @@ impl<'a> Walker<'a> {
             self.maps,
             &attempt.ranges,
             wanted,
-            u64::MAX,
+            MOST_SWEPT.saturating_add(state.system_mem),
         );
         for range in swept.heaps {
             let end = self.heap(state, range.start, range.end, true, attempt);

@@ -31,6 +31,21 @@ pub(super) fn read(words: &mut Words<'_>, state: &State, maps: &[Mapping]) -> Re
 struct At {
     chunk: u64,
     size: u64,
+    /// The chunk that a circle would come back to (Brent): the one after 1, 2, 4, 8... steps.
+    mark: u64,
+    steps: u64,
+}
+
+impl At {
+    /// Go on to the next chunk; false if the list has been there.
+    fn advance(&mut self, next: u64) -> bool {
+        self.steps += 1;
+        if self.steps.is_power_of_two() {
+            self.mark = self.chunk;
+        }
+        self.chunk = next;
+        next == 0 || next != self.mark
+    }
 }
 
 /// The list to go on with: one whose chunk is in memory that was just read, else the highest, so that lists which run over
@@ -56,11 +71,13 @@ fn lists(
         .map(|(&chunk, index)| At {
             chunk,
             size: (index + 2) * 16,
+            mark: 0,
+            steps: 0,
         })
         .collect();
     let mut last = 0;
     while let Some(list) = pick(&mut lists, last) {
-        let At { chunk, size } = *list;
+        let At { chunk, size, .. } = *list;
         last = chunk;
         let home = mapping_at(maps, chunk).filter(|m| m.write && m.is_private_anonymous());
         if chunk % 16 != 0 || home.is_none() {
@@ -77,7 +94,10 @@ fn lists(
         fast.bytes = fast.bytes.saturating_add(size);
         let place = chunk.wrapping_add(16);
         let link = words.word(place).map_err(hole)?;
-        list.chunk = if protected { reveal(place, link) } else { link };
+        // Only what was never seen is worth room: `most` is the target's own word, and may be any number.
+        if !list.advance(if protected { reveal(place, link) } else { link }) {
+            return Err(format!("the fastbin of {size} bytes is a circle"));
+        }
     }
     fast.chunks.sort_unstable();
     match fast.chunks.windows(2).any(|pair| pair.first() == pair.last()) {

@@ -7,9 +7,16 @@ use super::memory::{Mapping, Memory, Why};
 use super::params::{self, Params};
 use super::state::{BINS_BYTES, Layout, State};
 use super::window::{Words, word_in};
+use std::collections::HashSet;
 
 /// More arenas than any process has (the limit is 8 for each core).
 const MOST_ARENAS: usize = 16 << 10;
+
+/// Copies of glibc in one data segment: it holds one, whatever other data looks like.
+const MOST_COPIES: usize = 4;
+
+/// Steps along lists of arenas in one search: data that only looks like arenas must not keep it for long.
+const MOST_STEPS: usize = 1 << 20;
 
 /// More of a program's data than this is not searched for a linked-in glibc.
 const MOST_DATA: u64 = 64 << 20;
@@ -35,6 +42,7 @@ pub(super) fn find(memory: &dyn Memory, maps: &[Mapping], page: u64) -> Found {
     let mut found = Found::default();
     let mut words = Words::new(memory);
     let mut budget = MOST_DATA;
+    let mut steps = MOST_STEPS;
     for (index, map) in maps.iter().enumerate() {
         if !is_data(map) || (dynamic && !is_libc(map)) {
             continue;
@@ -46,6 +54,7 @@ pub(super) fn find(memory: &dyn Memory, maps: &[Mapping], page: u64) -> Found {
             maps,
             words: &mut words,
             page,
+            steps: &mut steps,
         };
         let instances = search.instances(&mut found.gaps);
         found.instances.extend(instances);
@@ -137,6 +146,8 @@ struct Search<'s, 'm> {
     maps: &'s [Mapping],
     words: &'s mut Words<'m>,
     page: u64,
+    /// Steps that are left.
+    steps: &'s mut usize,
 }
 
 impl Search<'_, '_> {
@@ -144,7 +155,7 @@ impl Search<'_, '_> {
         let mut instances = Vec::new();
         let last_bin = BINS_BYTES - 16;
         let mut offset = last_bin;
-        while offset + 16 < self.segment.length() {
+        while offset + 16 < self.segment.length() && instances.len() < MOST_COPIES {
             let here = self.segment.start.wrapping_add(offset);
             if self.is_last_bin(offset, here) {
                 match self.arenas(here.wrapping_sub(last_bin)) {
@@ -194,9 +205,11 @@ impl Search<'_, '_> {
     /// Follow `next` from the arena at `main` until it is back. The error is the fault of a list that did come back.
     fn list(&mut self, main: u64, first: u64, layout: Layout) -> Result<Vec<State>, Option<&'static str>> {
         let mut ring = vec![main];
+        let mut seen = HashSet::from([main]);
         let mut next = first;
         while next != main {
-            if ring.len() >= MOST_ARENAS || !next.is_multiple_of(8) || next == 0 || ring.contains(&next) {
+            *self.steps = self.steps.checked_sub(1).ok_or(None)?;
+            if ring.len() >= MOST_ARENAS || !next.is_multiple_of(8) || next == 0 || !seen.insert(next) {
                 return Err(None);
             }
             ring.push(next);

@@ -45,7 +45,7 @@ struct Sweep<'s, 'm> {
     found: Swept,
 }
 
-/// Look through `maps` without what is `taken`; `limit` bounds the bytes that are read page by page.
+/// Look through `maps` without what is `taken`; `limit` bounds the bytes that are read and belong to nothing.
 pub(super) fn sweep<'m>(
     memory: &'m dyn Memory,
     window: &mut Window<'m>,
@@ -102,11 +102,14 @@ impl Sweep<'_, '_> {
                 at = end;
                 continue;
             }
+            let read = self.window.read;
             if let Some(range) = self.chunk(at, map, by_page).or_else(|| self.heap(at)) {
                 self.keep(range);
                 at = range.end;
                 continue;
             }
+            // A heap that ends as none should may have been followed for long, and the next page is in the middle of it.
+            *limit = limit.saturating_sub(self.window.read.saturating_sub(read));
             let Some(next) = at.checked_add(self.wanted.page).filter(|_| by_page) else {
                 return;
             };
@@ -167,10 +170,11 @@ impl Sweep<'_, '_> {
         let total = before.checked_add(size)?;
         let total = [total, total.checked_add(16)?].into_iter().find(|&t| fits(t))?;
         let end = start.checked_add(total)?;
-        let inside = end <= heaps::bound(self.maps, map.start) && mapping_covers(self.maps, start);
         let is_chunk = head & 7 == IS_MMAPPED && size >= 32 && start.is_multiple_of(self.wanted.page);
         let left = self.wanted.chunks.1.saturating_sub(self.chunk_bytes);
-        (is_chunk && inside && total <= left).then_some(Range {
+        // Last, for a row of thousands of mappings takes long.
+        let inside = || end <= heaps::bound(self.maps, map.start) && mapping_covers(self.maps, start);
+        (is_chunk && total <= left && inside()).then_some(Range {
             start,
             end,
             reserved_end: end,
