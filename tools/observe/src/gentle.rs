@@ -6,23 +6,23 @@
 
 use crate::read::{Pass, read_maps};
 use crate::{Figure, Region};
-use procfs::{Kib, PageCategories, PageRuns, PageWanted, Root, RootError};
+use procfs::{Kib, PageCategories, PageRuns, PageSource, PageWanted, Root, RootError};
 use std::time::Duration;
 
 /// Every mapping, with what the states of its pages tell.
 pub(crate) fn read_gently(root: &dyn Root, pid: i32, page_bytes: u64) -> Result<Pass, RootError> {
     let mut regions = read_maps(root, pid)?;
     let mut longest = Duration::ZERO;
+    let pages = root.pages_of(pid)?;
     for region in &mut regions {
-        longest = longest.max(count_pages(root, pid, region, page_bytes)?);
+        longest = longest.max(count_pages(&pages, region, page_bytes)?);
     }
     Ok(Pass { regions, longest })
 }
 
 /// Count the pages of one region; gives the longest that one call took.
 pub(crate) fn count_pages(
-    root: &dyn Root,
-    pid: i32,
+    pages: &PageSource<'_>,
     region: &mut Region,
     page_bytes: u64,
 ) -> Result<Duration, RootError> {
@@ -32,7 +32,7 @@ pub(crate) fn count_pages(
         report: there | PageCategories::FILE | PageCategories::ZERO,
         window: PageWanted::GENTLE,
     };
-    match root.page_runs(pid, region.start..region.end, &wanted, page_bytes) {
+    match pages.runs(region.start..region.end, &wanted, page_bytes) {
         Ok(found) => {
             count(region, &found);
             Ok(found.longest)

@@ -53,8 +53,9 @@ pub(crate) fn read_near(
     let mut longest = longest;
     // Those that are shown: the one below, the one at or above the address, and the one after it.
     let shown = first_above.saturating_sub(1)..(first_above + 2).min(regions.len());
+    let pages = root.pages_of(pid)?;
     for region in regions.get_mut(shown).unwrap_or_default() {
-        longest = longest.max(count_pages(root, pid, region, page_bytes)?);
+        longest = longest.max(count_pages(&pages, region, page_bytes)?);
     }
     Ok(Some(Pass { regions, longest }))
 }

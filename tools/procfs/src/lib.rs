@@ -46,7 +46,7 @@ pub use maps::{Device, MapsLine, MapsReader, Perms, parse_maps};
 pub use meminfo::{MemCounter, MemInfo};
 pub use memory::{HeldFile, MemoryReader};
 pub use pagemap::{PAGEMAP_ENTRY_BYTES, PagemapEntry};
-pub use pages::{PageCategories, PageRun, PageRuns, PageWanted};
+pub use pages::{PageCategories, PageRun, PageRuns, PageSource, PageWanted};
 pub use pid_stat::PidStat;
 pub use root::{DirRoot, Root, RootError};
 pub use smaps::{

@@ -5,8 +5,10 @@
 
 use crate::{Addr, PAGEMAP_ENTRY_BYTES, PagemapEntry, Root, RootError};
 use bitflags::bitflags;
+use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 bitflags! {
@@ -242,6 +244,55 @@ impl dyn Root + '_ {
     }
 }
 
+/// The pages of one process, asked about often: its `pagemap` is opened once where the root can hold it.
+pub struct PageSource<'a> {
+    root: &'a (dyn Root + 'a),
+    pid: i32,
+    /// For the scan; `None` where only the root itself can scan.
+    pagemap: Option<File>,
+}
+
+impl dyn Root + '_ {
+    /// The pages of `pid`.
+    ///
+    /// # Errors
+    /// [`RootError`] if its `pagemap` cannot be opened; of a root that cannot hold files, that is an error of the first question.
+    pub fn pages_of(&self, pid: i32) -> Result<PageSource<'_>, RootError> {
+        let pagemap = match self.is_this_host() {
+            true => self.open_host_file(&format!("{pid}/pagemap"))?,
+            false => None,
+        };
+        Ok(PageSource {
+            root: self,
+            pid,
+            pagemap,
+        })
+    }
+}
+
+impl PageSource<'_> {
+    /// As `page_runs` of a root.
+    ///
+    /// # Errors
+    /// [`RootError`] as there.
+    pub fn runs(
+        &self,
+        range: Range<Addr>,
+        wanted: &PageWanted,
+        page_bytes: u64,
+    ) -> Result<PageRuns, RootError> {
+        let asks_scan = !wanted.report.contains(PageCategories::EXCLUSIVE);
+        if let Some(pagemap) = self.pagemap.as_ref().filter(|_| asks_scan) {
+            let path = || format!("{}/pagemap", self.pid);
+            match crate::host::scan_pages(pagemap.as_fd(), range.clone(), wanted) {
+                Err(e) if e.kind() == io::ErrorKind::Unsupported => {}
+                result => return result.map_err(|e| RootError::new("scan", &path(), e)),
+            }
+        }
+        self.root.page_runs(self.pid, range, wanted, page_bytes)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -300,6 +351,31 @@ mod tests {
             .page_runs(7, Addr(0)..Addr(64 * PAGE), &swapped, PAGE)
             .unwrap();
         assert_eq!(found.runs, [run(19..20, PageCategories::SWAPPED)]);
+    }
+
+    #[test]
+    fn a_held_pagemap_tells_what_the_root_tells() {
+        let (_dir, saved) = root(&[1 << 63, 1 << 62, 0, 1 << 63 | 1 << 61]);
+        let all = PageCategories::PRESENT | PageCategories::SWAPPED | PageCategories::FILE;
+        let wanted = PageWanted::any_of(all);
+        let same = |root: &dyn Root, pid, range: Range<Addr>, page| {
+            let held = root
+                .pages_of(pid)
+                .unwrap()
+                .runs(range.clone(), &wanted, page)
+                .unwrap();
+            let asked = root.page_runs(pid, range, &wanted, page).unwrap();
+            assert_eq!((&held.runs, held.known), (&asked.runs, asked.known));
+            held.runs.len()
+        };
+        assert_eq!(same(&saved, 7, Addr(0)..Addr(64 * PAGE), PAGE), 3);
+        // This test's own code: it stands still, and at least this page of it is there.
+        let at = (run as *const () as usize) as u64 & !(PAGE - 1);
+        let page = rustix::param::page_size() as u64;
+        let own = std::process::id().cast_signed();
+        assert_eq!(same(&DirRoot::host(), own, Addr(at)..Addr(at + PAGE), page), 1);
+        let host: &dyn Root = &DirRoot::host();
+        assert!(host.pages_of(i32::MAX).err().unwrap().is_gone());
     }
 
     #[test]
