@@ -273,8 +273,9 @@ pub(crate) fn page_bytes_of(first: Option<Kib>) -> Option<u64> {
 }
 
 /// The process is the same one that `stat` was: it has not ended, and not become another program.
-pub(crate) fn is_still(root: &dyn Root, stat: &PidStat) -> bool {
-    let Ok(bytes) = root.read(&format!("{}/stat", stat.pid)) else {
+pub(crate) fn is_still(root: &dyn Root, pid: i32, stat: &PidStat) -> bool {
+    // Not `stat.pid`: the folder of a saved process may have been renamed.
+    let Ok(bytes) = root.read(&format!("{pid}/stat")) else {
         return false;
     };
     PidStat::parse(&bytes).is_ok_and(|now| {

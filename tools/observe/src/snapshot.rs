@@ -105,7 +105,7 @@ impl Snapshot {
             _ => read_regions(root, pid, &mut gaps),
         };
         let after = size();
-        if !is_still(root, &stat) {
+        if !is_still(root, pid, &stat) {
             return Err(ObserveError::Vanished {
                 pid,
                 name: facts.name,
