@@ -117,10 +117,35 @@ fn peak(
 /// From here on a stall is worth a line.
 const LONG_HOLD: Duration = Duration::from_millis(10);
 
+/// What follows `Not read:`, broken between words to the terminal's width, and set in below itself. Where there is no terminal it stays one
+/// line, for programs that look for it.
+fn wrapped(text: &str, width: Option<usize>) -> String {
+    const INDENT: usize = "Not read: ".len();
+    let Some(room) = width.map(|width| width.saturating_sub(INDENT).max(24)) else {
+        return text.into();
+    };
+    let (mut wrapped, mut used) = (String::new(), 0);
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if used > 0 && used + 1 + length > room {
+            wrapped.push('\n');
+            wrapped.push_str(&" ".repeat(INDENT));
+            used = 0;
+        } else if used > 0 {
+            wrapped.push(' ');
+            used += 1;
+        }
+        wrapped.push_str(word);
+        used += length;
+    }
+    wrapped
+}
+
 fn notes(snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let paint = options.palette;
     for gap in &snapshot.gaps {
-        writeln!(out, "{} {}: {}", paint.warning("Not read:"), gap.what, gap.why)?;
+        let text = wrapped(&format!("{}: {}", gap.what, gap.why), options.width);
+        writeln!(out, "{} {text}", paint.warning("Not read:"))?;
     }
     if let Some(held) = snapshot
         .longest_hold
@@ -171,5 +196,24 @@ fn state_word(state: char) -> &'static str {
         't' => "stopped by a tracer",
         'I' => "idle",
         _ => "state unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_notes_are_broken_between_words_only_on_a_terminal() {
+        let text = "what is resident, dirty, swapped and shared: cannot open 27138/smaps: Permission denied (os error 13)";
+        assert_eq!(wrapped(text, None), text);
+        let lines = wrapped(text, Some(60));
+        assert!(
+            lines.lines().count() == 3 && lines.lines().all(|line| line.chars().count() <= 60),
+            "{lines}"
+        );
+        assert_eq!(lines.split_whitespace().collect::<Vec<_>>().join(" "), text);
+        let long = "x".repeat(90);
+        assert_eq!(wrapped(&long, Some(10)), long);
     }
 }

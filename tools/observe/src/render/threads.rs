@@ -26,19 +26,22 @@ pub(super) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write)
         sorted.sort_by_key(|thread| std::cmp::Reverse(thread.stack.and_then(|s| s.high_water)));
     }
     for thread in sorted {
-        writeln!(out, "{}", line(thread))?;
+        writeln!(out, "{}", line(thread, snapshot.regions.is_some()))?;
     }
     Ok(())
 }
 
-fn line(thread: &Thread) -> String {
+fn line(thread: &Thread, was_searched: bool) -> String {
     let mut text = String::new();
     put_right(&mut text, &thread.tid.to_string(), 8);
     text.push(' ');
     put_left(&mut text, &thread.name, 16);
     text.push_str(&format!(" {:<5} ", thread.state));
     let Some(stack) = thread.stack else {
-        text.push_str("stack not found");
+        text.push_str(match was_searched {
+            true => "stack not found",
+            false => "stack unknown: the regions were not read",
+        });
         return text;
     };
     text.push_str(&format!("{:>12x}-{:<12x} [", stack.start.0, stack.end.0));

@@ -13,8 +13,8 @@ const CAPTIONS: [(&str, &str, usize); 11] = [
     ("DIRTY", "SIZE", 8),
     ("SWAPPED", "SIZE", 8),
     ("ALLOCATION", "COUNT", 10),
-    ("BYTES", "ALLOCATED", 10),
-    ("BYTES", "(GLIBC)", 10),
+    ("BYTES", "ALLOCATED", 12),
+    ("BYTES", "(GLIBC)", 12),
     ("FRAG", "SIZE", 8),
     ("%", "FRAG", 5),
     ("TOP", "SIZE", 8),
@@ -43,7 +43,10 @@ pub(super) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write)
     }
     let mut zones: Vec<&ZoneReport> = heap.zones.iter().collect();
     if options.sort_by_size {
-        let cost = |zone: &&ZoneReport| zone.dirty.unwrap_or_default().0 + zone.swap.unwrap_or_default().0;
+        let cost = |zone: &&ZoneReport| {
+            let part = |kib: Option<Kib>| kib.unwrap_or_default().0;
+            part(zone.dirty).saturating_add(part(zone.swap))
+        };
         zones.sort_by_key(|zone| std::cmp::Reverse(cost(zone)));
     }
     for zone in zones {
@@ -81,8 +84,8 @@ fn line(report: &ZoneReport) -> String {
     size(&mut text, 8, report.dirty);
     size(&mut text, 8, report.swap);
     number(&mut text, 10, of(|c| c.allocated_chunks));
-    number(&mut text, 10, of(|c| c.allocated_bytes));
-    number(&mut text, 10, counts.and_then(|c| c.glibc_in_use_bytes));
+    number(&mut text, 12, of(|c| c.allocated_bytes));
+    number(&mut text, 12, counts.and_then(|c| c.glibc_in_use_bytes));
     size(&mut text, 8, report.slack());
     text.push(' ');
     let percent = report.fragmentation_percent();
