@@ -25,7 +25,7 @@ const LONG: Duration = Duration::from_micros(60);
 const SMALL_BYTES: usize = 256 << 10;
 
 /// What one message holds.
-const CHUNK_BYTES: usize = 128 << 10;
+const CHUNK_BYTES: usize = 64 << 10;
 
 /// How many messages may wait: enough that neither side ever does for long.
 const CHUNKS_AHEAD: usize = 8;

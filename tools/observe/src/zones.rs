@@ -98,7 +98,7 @@ fn mapping(region: &Region) -> Mapping {
         exec: region.perms.exec,
         shared: region.perms.shared,
         has_file: region.object.has_file(),
-        name: region.object.shown.clone(),
+        name: region.object.shown.as_str().into(),
     }
 }
 

@@ -10,7 +10,7 @@ use bitflags::bitflags;
 pub struct VmFlags {
     known: KnownVmFlags,
     /// All the codes, if `known` alone does not tell them: some are not known, or not in the order of [`CODES`].
-    listed: Vec<Code>,
+    listed: Box<[Code]>,
 }
 
 /// Two letters.
@@ -115,7 +115,7 @@ impl VmFlags {
     pub fn from_known(known: KnownVmFlags) -> Self {
         Self {
             known: known & KnownVmFlags::all(),
-            listed: Vec::new(),
+            listed: Box::default(),
         }
     }
 
@@ -178,7 +178,7 @@ impl VmFlags {
 
     /// As [`Self::parse`], into a value whose memory is used again. What stands in it after `false` means nothing.
     pub(crate) fn parse_into(&mut self, text: &[u8]) -> bool {
-        self.listed.clear();
+        self.listed = Box::default();
         match plain(text) {
             Some(known) => {
                 self.known = known;
@@ -199,9 +199,9 @@ impl VmFlags {
 
     fn set_listed(&mut self, codes: &[Code]) {
         self.known = codes.iter().filter_map(bit_number).map(flag).collect();
-        self.listed.clear();
+        self.listed = Box::default();
         if !codes.iter().copied().eq(self.codes()) {
-            self.listed.extend_from_slice(codes);
+            self.listed = codes.into();
         }
     }
 

@@ -200,7 +200,7 @@ impl<'a> Walker<'a> {
     /// The address of the first chunk in the break.
     fn break_start(&self, params: Option<&Params>) -> Option<u64> {
         let base = params.map(|p| p.sbrk_base).filter(|&base| base != 0);
-        let heap = || self.maps.iter().find(|m| m.name == "[heap]").map(|m| m.start);
+        let heap = || self.maps.iter().find(|m| &*m.name == "[heap]").map(|m| m.start);
         base.or_else(heap)?.checked_next_multiple_of(16)
     }
 
@@ -281,7 +281,7 @@ impl<'a> Walker<'a> {
     }
 
     fn kind_at(&self, start: u64) -> RangeKind {
-        let heap = super::memory::mapping_at(self.maps, start).is_some_and(|m| m.name == "[heap]");
+        let heap = super::memory::mapping_at(self.maps, start).is_some_and(|m| &*m.name == "[heap]");
         if heap {
             RangeKind::Brk
         } else {
@@ -348,7 +348,7 @@ impl<'a> Walker<'a> {
     /// `malloc_trim` gives back the end of the break, if nobody else has moved it, but for 33 bytes and what fills a page.
     fn add_top_trim(&self, state: &State, attempt: &mut Attempt) {
         let end = state.top.saturating_add(attempt.top_bytes);
-        let is_break = self.maps.iter().any(|m| m.name == "[heap]" && m.end == end);
+        let is_break = self.maps.iter().any(|m| &*m.name == "[heap]" && m.end == end);
         let size = attempt.top_bytes.saturating_add(attempt.tally.before_top);
         let extra = size.saturating_sub(33) / self.page * self.page;
         if is_break && attempt.broken.is_none() {

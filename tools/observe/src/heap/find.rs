@@ -87,7 +87,7 @@ fn data_of(maps: &[Mapping], index: usize) -> (u64, u64) {
     };
     let bss = maps
         .get(index + 1)
-        .filter(|m| m.start == map.end && m.is_private_anonymous() && m.name != "[heap]");
+        .filter(|m| m.start == map.end && m.is_private_anonymous() && &*m.name != "[heap]");
     (map.start, bss.map_or(map.end, |m| m.end))
 }
 

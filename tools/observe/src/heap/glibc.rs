@@ -96,7 +96,7 @@ fn check_heap_list(walker: &mut Walker<'_>, zones: &mut Zones) {
     const ALIGNMENT: u64 = 64 << 20;
     let walker_maps = walker.maps;
     let aligned = walker_maps.iter().filter(|m| {
-        m.start.is_multiple_of(ALIGNMENT) && m.write && m.is_private_anonymous() && m.name != "[heap]"
+        m.start.is_multiple_of(ALIGNMENT) && m.write && m.is_private_anonymous() && &*m.name != "[heap]"
     });
     for map in aligned {
         let Ok(header) = walker.words.words(map.start, 4) else {

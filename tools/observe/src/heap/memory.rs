@@ -67,7 +67,7 @@ pub struct Mapping {
     /// Whether a file (or shared memory object) backs it.
     pub has_file: bool,
     /// The name as `maps` prints it: a path, `[heap]`, `[anon:...]`, or nothing.
-    pub name: String,
+    pub name: Box<str>,
 }
 
 impl Mapping {
@@ -75,7 +75,7 @@ impl Mapping {
     #[must_use]
     pub fn is_private_anonymous(&self) -> bool {
         let plain = self.name.is_empty() || self.name.starts_with("[anon:");
-        !self.shared && !self.has_file && (plain || self.name == "[heap]" || self.name == "[stack]")
+        !self.shared && !self.has_file && (plain || matches!(&*self.name, "[heap]" | "[stack]"))
     }
 
     /// The name's last part, without ` (deleted)`.
@@ -114,7 +114,7 @@ impl From<&MapsLine> for Mapping {
             exec: line.perms.exec,
             shared: line.perms.shared,
             has_file: line.has_file(),
-            name: String::from_utf8_lossy(&line.name).into_owned(),
+            name: String::from_utf8_lossy(&line.name).into(),
         }
     }
 }

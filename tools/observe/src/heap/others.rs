@@ -75,19 +75,19 @@ const KNOWN: [Known; 7] = [
         allocator: "tcmalloc",
         files: &["libtcmalloc"],
         note: "the break, or a span of its growth unit",
-        fits: |m, _| m.name == "[heap]" || (m.bytes() >= 1 << 20 && aligned(m.bytes(), 128 << 10)),
+        fits: |m, _| &*m.name == "[heap]" || (m.bytes() >= 1 << 20 && aligned(m.bytes(), 128 << 10)),
     },
     Known {
         allocator: "JVM",
         files: &["libjvm.so"],
         note: "below 32 GiB, where compressed pointers reach",
-        fits: |m, _| m.start < 32 << 30 && m.name != "[heap]" && aligned(m.start, 64 << 10),
+        fits: |m, _| m.start < 32 << 30 && &*m.name != "[heap]" && aligned(m.start, 64 << 10),
     },
     Known {
         allocator: "V8",
         files: &["node", "libnode", "libv8", "chrome", "electron"],
         note: "aligned like its pages of 256 KiB",
-        fits: |m, _| aligned(m.start, 256 << 10) && m.name != "[heap]" && m.bytes() >= 64 << 10,
+        fits: |m, _| aligned(m.start, 256 << 10) && &*m.name != "[heap]" && m.bytes() >= 64 << 10,
     },
 ];
 
@@ -118,7 +118,7 @@ pub fn recognise(maps: &[Mapping], memory: Option<&dyn Memory>) -> Vec<Recognise
                 .find(|(start, _)| name.trim_start().starts_with(start))?;
             return Some(recognised(allocator, name.trim(), false));
         }
-        if !map.is_private_anonymous() || !map.write || map.name == "[stack]" {
+        if !map.is_private_anonymous() || !map.write || &*map.name == "[stack]" {
             return None;
         }
         if GO_HEAP.contains(&map.start) && aligned(map.start, 4 << 20) {

@@ -103,7 +103,7 @@ fn score(max: u32, params: &Params, main: &State, top_end: Option<u64>, maps: &[
     let home = mapping_at(maps, params.sbrk_base).filter(|m| m.write && m.is_private_anonymous());
     match home {
         Some(_) if main.contiguous && exact => 4 + usual,
-        Some(map) if map.name == "[heap]" => 2 + usual,
+        Some(map) if &*map.name == "[heap]" => 2 + usual,
         Some(_) => usual,
         None => 0,
     }

@@ -85,7 +85,7 @@ fn may_hold_chunks(map: &Mapping) -> bool {
         && map.is_private_anonymous()
         && !map.name.starts_with("[stack")
         && !named_otherwise
-        && map.name != "[heap]"
+        && &*map.name != "[heap]"
 }
 
 impl Sweep<'_, '_> {
