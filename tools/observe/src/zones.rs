@@ -2,7 +2,8 @@
 //!
 //! Neighbours: `heap` walks the zones and knows nothing of regions; `snapshot` asks for this; `render::zones` prints it.
 
-use crate::heap::{Limits, Mapping, ProcMemory, Recognised, Zone, ZoneKind, Zones, glibc_zones, recognise};
+use crate::heap::{DumpedMemory, Limits, Mapping, Memory, ProcMemory};
+use crate::heap::{Recognised, Zone, ZoneKind, Zones, glibc_zones, recognise};
 use crate::{Kind, Region};
 use procfs::{Addr, Kib, PageCategories, PageWanted, Root, RootError};
 
@@ -11,7 +12,7 @@ use procfs::{Addr, Kib, PageCategories, PageWanted, Root, RootError};
 pub struct ZoneReport {
     /// The zone, as its own tables tell it.
     pub zone: Zone,
-    /// In RAM.
+    /// In RAM. As the two below it is unknown of a core file.
     pub resident: Option<Kib>,
     /// Written: in RAM, of no file, and not the shared page of zeros.
     pub dirty: Option<Kib>,
@@ -62,15 +63,15 @@ pub(crate) fn report(
     limits: Limits,
 ) -> Result<HeapReport, RootError> {
     let maps: Vec<Mapping> = regions.iter().map(mapping).collect();
-    let memory = ProcMemory::new(root, pid, &maps, page_bytes)?;
+    let memory = memory(root, pid, &maps, page_bytes)?;
     let Zones {
         zones,
         tcaches,
         gaps,
         swapped_pages,
         ..
-    } = glibc_zones(&memory, &maps, page_bytes, limits);
-    name_others(regions, recognise(&maps, Some(&memory)));
+    } = glibc_zones(memory.as_ref(), &maps, page_bytes, limits);
+    name_others(regions, recognise(&maps, Some(memory.as_ref())));
     name_zones(regions, &zones);
     let torn = zones
         .iter()
@@ -89,7 +90,22 @@ pub(crate) fn report(
     })
 }
 
+/// Where the bytes come from: a dump, or a process whose pages must not be faulted in.
+fn memory<'a>(
+    root: &'a dyn Root,
+    pid: i32,
+    maps: &'a [Mapping],
+    page_bytes: u64,
+) -> Result<Box<dyn Memory + 'a>, RootError> {
+    match DumpedMemory::new(root, pid, maps) {
+        Some(dumped) => Ok(Box::new(dumped)),
+        None => Ok(Box::new(ProcMemory::new(root, pid, maps, page_bytes)?)),
+    }
+}
+
 fn mapping(region: &Region) -> Mapping {
+    // Only a core gives a thread's stack a name. Mapped chunks may have merged with it, so it is searched as a live one.
+    let is_thread_stack = region.object.name.starts_with(b"[stack:");
     Mapping {
         start: region.start.0,
         end: region.end.0,
@@ -98,7 +114,11 @@ fn mapping(region: &Region) -> Mapping {
         exec: region.perms.exec,
         shared: region.perms.shared,
         has_file: region.object.has_file(),
-        name: region.object.shown.as_str().into(),
+        name: if is_thread_stack {
+            Box::default()
+        } else {
+            region.object.shown.as_str().into()
+        },
     }
 }
 
@@ -110,7 +130,9 @@ fn priced(root: &dyn Root, pid: i32, page_bytes: u64, zone: Zone) -> ZoneReport 
         report: there | PageCategories::FILE | PageCategories::ZERO,
         window: PageWanted::GENTLE,
     };
-    let mut sums = Some([0_u64; 3]);
+    // Of a zone whose memory was not found nothing is known.
+    let is_lost = zone.ranges.is_empty() && zone.system_bytes > 0;
+    let mut sums = (!is_lost).then_some([0_u64; 3]);
     for range in &zone.ranges {
         let found = root.page_runs(pid, Addr(range.start)..Addr(range.end), &wanted, page_bytes);
         sums = sums.zip(found.ok()).map(|(sums, found)| {

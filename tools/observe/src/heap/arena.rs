@@ -157,6 +157,10 @@ impl<'a> Walker<'a> {
         } else {
             self.thread_heaps(state, &mut attempt);
         }
+        if let Some(hole) = attempt.fast.missing {
+            let missing = &mut attempt.missing;
+            missing.get_or_insert_with(|| format!("a fastbin leads to {:#x} ({})", hole.at, said(hole)));
+        }
         attempt
     }
 
@@ -380,6 +384,7 @@ pub(super) fn said(hole: Hole) -> &'static str {
         Why::Absent => "it is not in RAM",
         Why::Guard => "it is a guard or not readable",
         Why::Unmapped => "it is not mapped",
+        Why::NotDumped => "the core file does not hold it",
         Why::Failed => "reading failed",
     }
 }

@@ -1,6 +1,6 @@
 //! The fastbins of one arena ([`read`]): singly linked lists of small freed chunks that still look in use.
 
-use super::memory::{Mapping, mapping_at};
+use super::memory::{Hole, Mapping, Why, mapping_at};
 use super::state::State;
 use super::window::{SLOT, Words};
 
@@ -11,6 +11,8 @@ pub(super) struct Fastbins {
     pub(super) chunks: Vec<u64>,
     /// Their bytes.
     pub(super) bytes: u64,
+    /// Where a list leads to memory that was not read: what follows in it is not here.
+    pub(super) missing: Option<Hole>,
 }
 
 /// How the pointer at `place` is stored since 2.32: xored with the place's page number ("safe linking").
@@ -58,6 +60,11 @@ fn pick(lists: &mut [At], last: u64) -> Option<&mut At> {
         .max_by_key(|at| (is_near(at), at.chunk))
 }
 
+/// Memory that exists and was not read.
+fn is_missing(hole: Hole) -> bool {
+    matches!(hole.why, Why::Swapped | Why::Absent | Why::NotDumped)
+}
+
 fn lists(
     words: &mut Words<'_>,
     state: &State,
@@ -83,8 +90,17 @@ fn lists(
         if chunk % 16 != 0 || home.is_none() {
             return Err(format!("the fastbin of {size} bytes leads to {chunk:#x}"));
         }
-        let hole = |_| format!("the fastbin of {size} bytes leads to unreadable memory at {chunk:#x}");
-        let head = words.word(chunk.wrapping_add(8)).map_err(hole)?;
+        let unreadable = || format!("the fastbin of {size} bytes leads to unreadable memory at {chunk:#x}");
+        let head = match words.word(chunk.wrapping_add(8)) {
+            Ok(head) => head,
+            // The memory is there, but not to be had: this list ends early, and no more is wrong with it.
+            Err(hole) if is_missing(hole) => {
+                fast.missing.get_or_insert(hole);
+                list.chunk = 0;
+                continue;
+            }
+            Err(_) => return Err(unreadable()),
+        };
         if head & !7 != size || fast.chunks.len() as u64 >= most {
             return Err(format!(
                 "the fastbin of {size} bytes leads to another size at {chunk:#x}"
@@ -93,9 +109,17 @@ fn lists(
         fast.chunks.push(chunk);
         fast.bytes = fast.bytes.saturating_add(size);
         let place = chunk.wrapping_add(16);
-        let link = words.word(place).map_err(hole)?;
+        let link = match words.word(place) {
+            Ok(link) if protected => reveal(place, link),
+            Ok(link) => link,
+            Err(hole) if is_missing(hole) => {
+                fast.missing.get_or_insert(hole);
+                0
+            }
+            Err(_) => return Err(unreadable()),
+        };
         // Only what was never seen is worth room: `most` is the target's own word, and may be any number.
-        if !list.advance(if protected { reveal(place, link) } else { link }) {
+        if !list.advance(link) {
             return Err(format!("the fastbin of {size} bytes is a circle"));
         }
     }

@@ -43,8 +43,10 @@ pub enum Why {
     Absent,
     /// A guard page, or memory without read permission.
     Guard,
-    /// No mapping, or the core file does not hold it.
+    /// No mapping.
     Unmapped,
+    /// Mapped, but the core file does not hold it.
+    NotDumped,
     /// The system refused, or the process is gone.
     Failed,
 }

@@ -1,7 +1,7 @@
 //! The allocator's own view of a process's memory: glibc's arenas walked chunk by chunk, other allocators recognised.
 //!
 //! - [`Memory`] reads bytes and says where it cannot ([`Hole`]); [`ProcMemory`] reads a live process through `PID/mem`,
-//!   masked by `PID/pagemap` so that no page is ever faulted into the target;
+//!   masked by `PID/pagemap` so that no page is ever faulted into the target; `DumpedMemory` reads a core file;
 //! - [`Mapping`] is what the walker must know of the address space;
 //! - [`glibc_zones`] finds `main_arena` by its shape (never by version), walks every arena and gives [`Zones`];
 //! - [`recognise`] names mappings that belong to other allocators, guesses marked.
@@ -22,6 +22,7 @@
 
 mod arena;
 mod chunks;
+mod dumped_memory;
 mod fastbins;
 mod find;
 mod glibc;
@@ -38,6 +39,7 @@ mod tests;
 mod window;
 mod zone;
 
+pub(crate) use dumped_memory::DumpedMemory;
 pub use glibc::{Limits, glibc_zones};
 pub use memory::{Hole, Mapping, Memory, Why};
 pub use others::{Recognised, recognise};

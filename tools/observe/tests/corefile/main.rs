@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at what it cannot do")]
 
 mod build;
+mod heap;
+#[path = "../heap_target/mod.rs"]
+mod heap_target;
 mod made;
 mod mutations;
 mod real;

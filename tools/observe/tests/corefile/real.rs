@@ -100,8 +100,10 @@ fn check_memory(core: &CoreRoot, said: &HashMap<String, u64>) {
     let tid = said["thread_id"];
     let kind = |key: &str| region(&snapshot, said[key]).kind;
     assert_eq!(kind("thread_stack"), Kind::Stack);
-    let detail = region(&snapshot, said["thread_stack"]).detail();
-    assert!(detail.starts_with(&format!("thread {tid}")), "{detail}");
+    assert_eq!(
+        region(&snapshot, said["thread_stack"]).detail(),
+        format!("thread {tid}")
+    );
     assert_eq!(
         (kind("main_stack"), region(&snapshot, said["main_stack"]).detail()),
         (Kind::Stack, "[stack]")
@@ -350,4 +352,18 @@ fn a_saved_folder_of_a_live_process() {
     };
     assert_eq!(ranges(&again), ranges(&live));
     assert_eq!(again.facts.name, "crash");
+    // Without task/ the threads are not known, and that is all.
+    assert!(live.threads.is_some_and(|threads| threads.len() == 2) && again.threads.is_none());
+    let options = observe::render::Options {
+        verbose: true,
+        ..observe::render::Options::default()
+    };
+    let mut text = Vec::new();
+    observe::render::report(&again, &options, &mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains("crash") && !text.contains("Thread stacks"));
+    let mut json = Vec::new();
+    observe::json::write(&again, &mut json).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert!(json["threads"].is_null());
 }
