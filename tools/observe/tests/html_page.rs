@@ -158,7 +158,7 @@ fn runs_are_written_as_counts_and_letters() {
     region.push(4, PageKind::SWAPPED);
     let page = page(b"{}", Some(&Pages::new(4096, 100, vec![region])), None);
     let expected = serde_json::json!({
-        "schema": "pagewalk.pages/1", "page_bytes": 4096, "limit": 100, "looked_at": 26, "not_looked_at": 0, "not_read": null,
+        "schema": "pagewalk.pages/1", "page_bytes": 4096, "limit": 100, "looked_at": 26, "not_looked_at": 0, "beyond_limit": 0, "not_read": null,
         "regions": [{"start": "0x7f0000001000", "runs": "3pxd12-1g5pfh1pz4s"}],
     });
     assert_eq!(json_of(&page, "data-pages"), expected);

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod heap_target;
+
+use heap_target::{Target, compile, page as host_page, wait_stopped};
 use observe::html::{MOST_PAGES, PageKind, PageRun, Pages};
 use observe::{Figure, Figures, Kind, Region, Snapshot};
 use procfs::{Addr, Counts, DirRoot, Kib, MapsLine, PagemapEntry, Perms, Root, RootError};
@@ -279,4 +282,131 @@ fn pages_of_a_live_process_add_up_to_rss() {
         "the shell holds 300,000 bytes, dirty are {dirty}"
     );
     assert_eq!(dirty, counted);
+}
+
+/// A process that knows its pages, its regions, and the pages as they were found.
+struct Known {
+    target: Target,
+    lines: Vec<String>,
+    regions: Vec<Region>,
+    pages: Pages,
+}
+
+impl Known {
+    fn new() -> Self {
+        let mut target = Target::run(compile("pages", &[]), &[], &[]);
+        let lines = target.lines_until("ready");
+        wait_stopped(target.pid());
+        let root = DirRoot::host();
+        let regions = Snapshot::take(&root, target.pid()).unwrap().regions.unwrap();
+        let pages = Pages::read(&root, target.pid(), &regions, host_page(), MOST_PAGES);
+        Self {
+            target,
+            lines,
+            regions,
+            pages,
+        }
+    }
+
+    /// The region of an area, and its runs; `None` if the program has no such area here.
+    fn area(&self, name: &str) -> Option<(&Region, Vec<(u64, PageKind)>)> {
+        let line = self
+            .lines
+            .iter()
+            .find_map(|l| l.strip_prefix(name)?.strip_prefix(' '))?;
+        let start = Addr(u64::from_str_radix(line, 16).unwrap());
+        let index = self.regions.iter().position(|r| r.start == start).unwrap();
+        let runs = self.pages.regions[index].runs.iter();
+        let runs = runs.map(|run| (run.pages, run.state)).collect();
+        Some((&self.regions[index], runs))
+    }
+
+    /// Whether the kernel scans; says so if not.
+    fn scans(&self) -> bool {
+        let wanted = procfs::PageWanted::any_of(procfs::PageCategories::PRESENT);
+        let scanned = DirRoot::host().scan_pages(self.target.pid(), Addr(0)..Addr(host_page()), &wanted);
+        if let Err(error) = &scanned {
+            println!("skipped: {error}");
+        }
+        scanned.is_ok()
+    }
+}
+
+#[test]
+fn each_page_is_what_the_program_made_of_it() {
+    let known = Known::new();
+    if !known.scans() {
+        return;
+    }
+    let own = PageKind::PRESENT | PageKind::EXCLUSIVE | PageKind::DIRTY;
+    let zero = PageKind::PRESENT | PageKind::ZERO;
+    let (_, runs) = known.area("zero").unwrap();
+    assert_eq!(runs, [(5, zero), (2, own), (9, zero)]);
+
+    // A terabyte is looked at in full, and is far beyond the limit of pages.
+    let (region, runs) = known.area("tera").unwrap();
+    let half = region.len() / host_page() / 2;
+    assert!(half > MOST_PAGES);
+    assert_eq!(
+        runs,
+        [
+            (1, own),
+            (half - 1, PageKind::ABSENT),
+            (1, own),
+            (half - 2, PageKind::ABSENT),
+            (1, own)
+        ]
+    );
+    assert_eq!((known.pages.beyond_limit, &known.pages.not_read), (0, &None));
+
+    // After a fork only what was written since is mapped here alone; all of it must be kept.
+    let (_, runs) = known.area("forked").unwrap();
+    assert_eq!(runs, [(3, own), (5, own - PageKind::EXCLUSIVE)]);
+
+    match known.area("guard") {
+        Some((_, runs)) => assert_eq!(runs, [(3, own), (2, PageKind::GUARD), (3, own)]),
+        None => println!("skipped: this kernel has no MADV_GUARD_INSTALL"),
+    }
+}
+
+#[test]
+fn huge_pages_are_told_one_by_one() {
+    let known = Known::new();
+    if !known.scans() {
+        return;
+    }
+    let (region, runs) = known.area("huge").unwrap();
+    let count = |runs: &[(u64, PageKind)], flag| -> u64 {
+        let those = runs.iter().filter(|(_, state)| state.contains(flag));
+        those.map(|(pages, _)| pages).sum()
+    };
+    let counted = region.figure(Figure::AnonHugePages).unwrap();
+    assert_eq!(count(&runs, PageKind::HUGE) * host_page(), counted.bytes());
+    assert_eq!(
+        count(&runs, PageKind::DIRTY) * host_page(),
+        region.resident().unwrap().bytes()
+    );
+    if counted == Kib(0) {
+        println!("skipped: no huge pages here");
+        return;
+    }
+    let own = PageKind::PRESENT | PageKind::EXCLUSIVE | PageKind::DIRTY;
+    let each = (2 << 20) / host_page();
+    assert_eq!(
+        runs,
+        [
+            (each, own | PageKind::HUGE),
+            (1, PageKind::ABSENT),
+            (each - 1, own)
+        ]
+    );
+    // Only read: the huge page of zeros, or small ones; nothing of it is in Rss.
+    let (region, runs) = known.area("huge_zero").unwrap();
+    assert_eq!(region.resident(), Some(Kib(0)));
+    assert!(count(&runs, PageKind::ZERO) > 0);
+    assert_eq!(
+        count(&runs, PageKind::ZERO),
+        count(&runs, PageKind::PRESENT),
+        "{runs:?}"
+    );
 }

@@ -9,6 +9,7 @@
 
 mod block;
 mod pages;
+mod scanned;
 
 pub use pages::{MOST_PAGES, PageKind, PageRun, Pages, RegionPages};
 

@@ -1,17 +1,20 @@
-//! The pages of each region by state ([`Pages`]), as run lengths ([`PageRun`]), from `PID/pagemap`.
+//! The pages of each region by state ([`Pages`]), as run lengths ([`PageRun`]): from PAGEMAP_SCAN where the kernel has it
+//! (`scanned`), else from `PID/pagemap`.
 //!
-//! `pagemap` says of a page whether it is present, swapped or a guard, whether a file's, and whether mapped only here. It does
-//! not say whether it is dirty, huge, or the shared page of zeros: that is told by the figures of `smaps` for the whole
-//! region, where they leave no doubt, and else not at all.
+//! `pagemap` says of a page whether it is present, swapped or a guard, whether a file's, and whether mapped only here. The scan
+//! says too whether it is huge or the shared page of zeros; without it that is told by the figures of `smaps` for the whole
+//! region, where they leave no doubt, and else not at all. Which pages of files are dirty neither says.
 //!
 //! Neighbour: [`super::write`], which embeds it as schema `pagewalk.pages/1`.
 
+use super::scanned;
 use crate::{Figure, Kind, Region};
 use procfs::{Addr, Kib, PAGEMAP_ENTRY_BYTES, PagemapEntry, Root, RootError};
 use serde::{Serialize, Serializer};
 use std::fmt::Write as _;
 
-/// Most pages looked at for one report: 16 GiB in pages of 4 KiB, 32 MiB to read.
+/// Most pages looked at for one report: 16 GiB in pages of 4 KiB, 32 MiB of `pagemap` to read. The scan steps over holes, so that
+/// with it only pages that are there count.
 pub const MOST_PAGES: u64 = 4 << 20;
 
 /// Pages that one read covers, so that small regions side by side share it.
@@ -85,6 +88,8 @@ pub struct Pages {
     pub looked_at: u64,
     /// Pages that were not: beyond the limit, or unreadable.
     pub not_looked_at: u64,
+    /// Of these, those beyond the limit.
+    pub beyond_limit: u64,
     /// Why reading ended early.
     pub not_read: Option<String>,
     /// In the order of the regions.
@@ -137,25 +142,17 @@ impl RegionPages {
         wanted.fold(0, |sum, run| sum.saturating_add(run.pages))
     }
 
-    /// What the region's own figures add: which pages are dirty, huge, or the page of zeros.
+    /// What the region's own figures add to `pagemap`: which pages are dirty, huge, or the page of zeros.
     fn refine(&mut self, region: &Region, page_bytes: u64, is_whole: bool) {
         let pages_of = |kib: Option<Kib>| Some(kib?.bytes() / page_bytes);
         let present = self.count(|state| state.contains(PageKind::PRESENT));
         let in_doubt = self.count(PageKind::may_be_zero);
         // Pages of zeros are present but not in Rss; so are frames of devices, which are something else.
         let uncounted = pages_of(region.figure(Figure::Rss)).and_then(|rss| present.checked_sub(rss));
-        let has_ram = !matches!(
-            region.kind,
-            Kind::Device | Kind::Vdso | Kind::Vvar | Kind::Vsyscall | Kind::Special
-        );
-        let is_zero = has_ram && is_whole && uncounted == Some(in_doubt);
+        let is_zero = has_ram(region) && is_whole && uncounted == Some(in_doubt);
         let is_no_zero = uncounted == Some(0) && is_whole;
-        let is_all = |part: Option<Kib>, of: Option<Kib>| part.is_some_and(|p| p.0 > 0) && part == of;
         let is_huge = is_all(region.figure(Figure::AnonHugePages), region.figure(Figure::Rss))
             || region.page_size().is_some_and(|size| size.bytes() > page_bytes);
-        let is_file_dirty = (region.perms.shared || region.kind == Kind::SharedMemory)
-            && is_all(region.dirty(), region.resident());
-        let may_be_dirty = has_ram && region.dirty() != Some(Kib(0));
         for run in &mut self.runs {
             let state = &mut run.state;
             if !state.contains(PageKind::PRESENT) {
@@ -164,13 +161,34 @@ impl RegionPages {
             state.set(PageKind::HUGE, is_huge);
             if state.may_be_zero() && is_zero {
                 state.insert(PageKind::ZERO);
-            } else if state.contains(PageKind::FILE) {
-                state.set(PageKind::DIRTY, is_file_dirty);
             } else {
-                let is_sure = state.contains(PageKind::EXCLUSIVE) || is_no_zero;
-                state.set(PageKind::DIRTY, may_be_dirty && is_sure);
+                let is_sure = state.intersects(PageKind::EXCLUSIVE | PageKind::FILE) || is_no_zero;
+                state.set(PageKind::DIRTY, is_sure && is_dirty(*state, region));
             }
         }
+    }
+}
+
+/// Whether its pages are RAM at all.
+pub(super) fn has_ram(region: &Region) -> bool {
+    !matches!(
+        region.kind,
+        Kind::Device | Kind::Vdso | Kind::Vvar | Kind::Vsyscall | Kind::Special
+    )
+}
+
+fn is_all(part: Option<Kib>, of: Option<Kib>) -> bool {
+    part.is_some_and(|p| p.0 > 0) && part == of
+}
+
+/// Whether a page that is present, and not the page of zeros, is dirty: of a file's this is only known if all are.
+pub(super) fn is_dirty(state: PageKind, region: &Region) -> bool {
+    match state.contains(PageKind::FILE) {
+        true => {
+            (region.perms.shared || region.kind == Kind::SharedMemory)
+                && is_all(region.dirty(), region.resident())
+        }
+        false => has_ram(region) && region.dirty() != Some(Kib(0)),
     }
 }
 
@@ -205,6 +223,7 @@ impl Pages {
             limit,
             looked_at,
             not_looked_at: 0,
+            beyond_limit: 0,
             not_read: None,
             regions,
         }
@@ -216,40 +235,55 @@ impl Pages {
     #[must_use]
     pub fn read(root: &dyn Root, pid: i32, regions: &[Region], page_bytes: u64, limit: u64) -> Self {
         let page_bytes = page_bytes.max(1);
-        let allowed = allowances(regions, page_bytes, limit);
+        let can_scan = scanned::is_possible(root, pid, page_bytes);
+        let cost = |region: &Region| match can_scan {
+            true => scanned::pages_there(region, page_bytes),
+            false => region.len() / page_bytes,
+        };
+        let allowed = allowances(regions, page_bytes, limit, cost);
         let mut window = Window::new(root, pid);
         let mut found = Vec::with_capacity(regions.len());
-        let (mut wanted, mut not_read) = (0u64, None);
+        let (mut wanted, mut beyond, mut not_read) = (0u64, 0u64, None);
         for (region, &pages) in regions.iter().zip(&allowed) {
             let total = region.len() / page_bytes;
             let mut one = RegionPages::new(region.start);
             wanted = wanted.saturating_add(total);
-            if not_read.is_none()
-                && let Err(error) = window.fill(&mut one, region.start.0 / page_bytes, pages)
-            {
-                not_read = Some(error.to_string());
+            beyond = beyond.saturating_add(total.saturating_sub(pages));
+            if not_read.is_none() {
+                let filled = match can_scan {
+                    true => scanned::fill(&mut one, root, pid, region, page_bytes, pages),
+                    false => window.fill(&mut one, region.start.0 / page_bytes, pages),
+                };
+                not_read = filled.err().map(|error| error.to_string());
             }
-            let is_whole = one.count(|_| true) == total;
-            one.refine(region, page_bytes, is_whole);
+            if !can_scan {
+                let is_whole = one.count(|_| true) == total;
+                one.refine(region, page_bytes, is_whole);
+            }
             found.push(one);
         }
         let mut pages = Self::new(page_bytes, limit, found);
         pages.not_looked_at = wanted.saturating_sub(pages.looked_at);
+        pages.beyond_limit = beyond;
         pages.not_read = not_read;
         pages
     }
 }
 
-/// How many pages of each region may be looked at: the smallest regions first, so that one reservation of terabytes does
-/// not hide all others.
-fn allowances(regions: &[Region], page_bytes: u64, limit: u64) -> Vec<u64> {
-    let mut by_size: Vec<usize> = (0..regions.len()).collect();
-    let pages = |index: usize| regions.get(index).map_or(0, |r: &Region| r.len() / page_bytes);
-    by_size.sort_by_key(|&index| pages(index));
+/// How many pages of each region may be looked at: the cheapest regions first, so that one reservation of terabytes does
+/// not hide all others. `cost` is the pages of a region that count.
+fn allowances(regions: &[Region], page_bytes: u64, limit: u64, cost: impl Fn(&Region) -> u64) -> Vec<u64> {
+    let mut by_cost: Vec<(u64, usize, &Region)> = regions
+        .iter()
+        .enumerate()
+        .map(|(index, region)| (cost(region), index, region))
+        .collect();
+    by_cost.sort_by_key(|&(cost, index, _)| (cost, index));
     let (mut left, mut allowed) = (limit, vec![0; regions.len()]);
-    for index in by_size {
-        let share = pages(index).min(left);
-        left -= share;
+    for (cost, index, region) in by_cost {
+        let pages = region.len() / page_bytes;
+        let share = if cost <= left { pages } else { pages.min(left) };
+        left = left.saturating_sub(cost);
         if let Some(slot) = allowed.get_mut(index) {
             *slot = share;
         }

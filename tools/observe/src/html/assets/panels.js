@@ -65,8 +65,8 @@ function fillNotices(model) {
   const { pages } = model;
   if (model.isRead && !pages) notices.push("The pages were not read: their states are not known.");
   if (pages && pages.not_read) notices.push(`Not all pages were read: ${pages.not_read}`);
-  if (pages && pages.looked_at >= pages.limit && pages.not_looked_at > 0) {
-    notices.push(`Only ${count(pages.looked_at)} pages were looked at, the limit; ${count(pages.not_looked_at)} more are shown as \u201cnot looked at\u201d.`);
+  if (pages && pages.beyond_limit > 0) {
+    notices.push(`At most ${count(pages.limit)} pages are looked at; ${count(pages.beyond_limit)} beyond that are shown as \u201cnot looked at\u201d.`);
   }
   $("notices").replaceChildren(...notices.map((text) => el("p", { class: "notice" }, text)));
 }
@@ -232,24 +232,52 @@ function fillTypes(model, ontype) {
   $("types-card").hidden = types.length === 0;
 }
 
-// An object whose inner objects' scalars are its own.
-function flat(object) {
-  const inner = Object.entries(object).flatMap(([key, value]) => {
-    const isObject = isKnown(value) && typeof value === "object" && !Array.isArray(value);
-    return isObject ? Object.entries(value) : [[key, value]];
-  });
-  return Object.fromEntries(inner.filter(([, value]) => !isKnown(value) || typeof value !== "object"));
+const percent = (value) => (isKnown(value) ? `${Math.round(value)}%` : "?");
+
+// How the walk of a zone went, in words.
+function readingWords(reading) {
+  if (!isKnown(reading)) return "?";
+  if (reading.Partial) return `in part: ${reading.Partial.why}`;
+  if (reading.Torn) return `torn, after ${reading.Torn.retries} retries: ${reading.Torn.why}`;
+  return { Whole: "whole", Unused: "never used", Capped: "large, not walked" }[reading] ?? fieldValue("reading", reading);
 }
 
-// Zones of any allocator: whatever scalars they have are the columns, the name first.
+// Two counters of a zone together; unknown if either is.
+const both = (counts, one, other) => (isKnown(counts?.[one]) && isKnown(counts?.[other]) ? counts[one] + counts[other] : null);
+
+// Columns of the zones: caption, what it means, its value, how that is written, and the field that it needs.
+const ZONE_COLUMNS = [
+  ["Virtual", "Address space, without what is only reserved", (zone) => zone.virtual, size, "virtual"],
+  ["Resident", "In RAM", (zone) => zone.resident, size, "resident"],
+  ["Dirty", "Must be kept", (zone) => zone.dirty, size, "dirty"],
+  ["Swapped", "In swap", (zone) => zone.swap, size, "swap"],
+  ["Chunks", "Allocations that the program holds", (zone) => zone.allocation_count, count, "allocation_count"],
+  ["Allocated", "Bytes that the program holds, with their headers", (zone) => zone.bytes_allocated, size, "bytes_allocated"],
+  ["In use (glibc)", "What mallinfo2 and malloc_stats call in use: with the threads' caches", (zone) => zone.bytes_in_use_by_glibc, size, "bytes_in_use_by_glibc"],
+  ["Frag", "Dirty or swapped, and not allocated", (zone) => zone.slack, size, "slack"],
+  ["% frag", "Share of what is dirty or swapped that is not allocated", (zone) => zone.fragmentation_percent, percent, "fragmentation_percent"],
+  ["Free chunks", "In bins", (zone) => zone.counts?.free_chunks, count, "counts"],
+  ["Free", "Bytes in bins", (zone) => zone.counts?.free_bytes, size, "counts"],
+  ["Cached chunks", "In fastbins and the threads' caches", (zone) => both(zone.counts, "fastbin_chunks", "tcache_chunks"), count, "counts"],
+  ["Cached", "Bytes in fastbins and the threads' caches", (zone) => both(zone.counts, "fastbin_bytes", "tcache_bytes"), size, "counts"],
+  ["Top", "Never handed out, at the end", (zone) => zone.top, size, "top"],
+  ["Trim returns", "What malloc_trim gives back at most", (zone) => zone.trimmable, size, "trimmable"],
+  ["Threads", "Threads that allocate from it", (zone) => zone.attached_threads, count, "attached_threads"],
+];
+
 function fillZones(model) {
-  const found = model.doc.malloc_zones;
-  const zones = (Array.isArray(found) ? found : found && Array.isArray(found.zones) ? found.zones : []).map(flat);
-  const keys = [...new Set(zones.flatMap(Object.keys))].sort((a, b) => (b === "name") - (a === "name"));
-  $("zones-card").hidden = zones.length === 0 || keys.length === 0;
-  const cell = (zone, key) => el(key === "name" ? "th" : "td", { scope: key === "name" ? "row" : null }, fieldValue(key, zone[key]));
-  const head = el("tr", {}, ...keys.map((key) => el("th", { scope: "col" }, fieldName(key))));
-  const rows = zones.map((zone) => el("tr", {}, ...keys.map((key) => cell(zone, key))));
+  const zones = Array.isArray(model.doc.malloc_zones) ? model.doc.malloc_zones : [];
+  $("zones-card").hidden = zones.length === 0;
+  const has = (field) => zones.some((zone) => field in zone);
+  const columns = ZONE_COLUMNS.filter(([, , , , field]) => has(field));
+  const cell = (zone) => ([, , valueOf, write]) => {
+    const value = valueOf(zone);
+    return el("td", { class: value === 0 ? "nil" : null, title: write === size ? exact(value) : null }, write(value));
+  };
+  const captions = columns.map(([name, title]) => el("th", { scope: "col", title }, name));
+  const head = el("tr", {}, el("th", { scope: "col" }, "Zone"), ...captions, has("reading") ? el("th", { scope: "col", class: "words" }, "Read") : null);
+  const rows = zones.map((zone) => el("tr", {}, el("th", { scope: "row", title: zone.address ?? null }, zone.name ?? "?"), ...columns.map(cell(zone)),
+    has("reading") ? el("td", { class: "words" }, readingWords(zone.reading)) : null));
   $("zones").replaceChildren(el("table", { class: "plain" }, el("thead", {}, head), el("tbody", {}, ...rows)));
 }
 

@@ -44,6 +44,23 @@ const TESTS = {
     is(cell.textContent === "?", "an unknown figure in the table is ?");
   },
 
+  zones({ model }, is) {
+    const zones = model.doc.malloc_zones || [];
+    const rows = [...document.querySelectorAll("#zones tbody tr")];
+    is(rows.length === zones.length, `a row for each zone, not ${rows.length}`);
+    const names = [...document.querySelectorAll("#zones thead th")].map((cell) => cell.textContent);
+    rows.forEach((row, at) => {
+      const of = (name) => row.cells[names.indexOf(name)]?.textContent;
+      for (const each of row.cells) is(!/[{}]|\[object/.test(each.textContent) && each.textContent !== "", `zone ${at} shows ${each.textContent}`);
+      const { allocation_count: chunks, bytes_allocated: held, fragmentation_percent: frag } = zones[at];
+      if (names.includes("Chunks")) is(of("Chunks") === count(chunks), "a count has no unit");
+      if (names.includes("Allocated")) is(of("Allocated") === size(held), "bytes are a size");
+      if (names.includes("% frag")) is(of("% frag") === (isKnown(frag) ? `${Math.round(frag)}%` : "?"), "a share is in percent");
+    });
+    const said = [readingWords({ Partial: { why: "x" } }), readingWords({ Torn: { retries: 3, why: "y" } }), readingWords("Whole"), readingWords(null)];
+    is(said.join("|") === "in part: x|torn, after 3 retries: y|whole|?", `readings in words: ${said.join("|")}`);
+  },
+
   sort({ table, model }, is) {
     for (const column of table.columns) {
       for (const direction of [1, -1]) {
