@@ -170,7 +170,7 @@ impl RegionPages {
 }
 
 /// Whether its pages are RAM at all.
-pub(super) fn has_ram(region: &Region) -> bool {
+fn has_ram(region: &Region) -> bool {
     !matches!(
         region.kind,
         Kind::Device | Kind::Vdso | Kind::Vvar | Kind::Vsyscall | Kind::Special

@@ -5,7 +5,7 @@
 //!
 //! Neighbour: [`super::pages`], which has the other way.
 
-use super::pages::{PageKind, RegionPages, has_ram, is_dirty};
+use super::pages::{PageKind, RegionPages, is_dirty};
 use crate::{Figure, Kind, Region};
 use procfs::{Addr, Kib, PageCategories, PageRun, PageWanted, Root, RootError};
 
@@ -128,18 +128,10 @@ fn state_of(categories: PageCategories, region: &Region) -> PageKind {
     }
     let mut state = PageKind::PRESENT;
     state.set(PageKind::HUGE, categories.contains(PageCategories::HUGE));
-    let is_file = categories.contains(PageCategories::FILE);
-    // Linux 6.18 says of the huge page of zeros that it is a file's; but this memory is no file's.
-    let is_huge_zero = is_file && state.contains(PageKind::HUGE) && is_plain(region);
-    if categories.contains(PageCategories::ZERO) || is_huge_zero {
+    if categories.contains(PageCategories::ZERO) {
         return state | PageKind::ZERO;
     }
-    state.set(PageKind::FILE, is_file);
+    state.set(PageKind::FILE, categories.contains(PageCategories::FILE));
     state.set(PageKind::DIRTY, is_dirty(state, region));
     state
-}
-
-/// Private memory without a file.
-fn is_plain(region: &Region) -> bool {
-    region.is_private_anonymous() && has_ram(region)
 }
