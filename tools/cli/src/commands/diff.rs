@@ -12,7 +12,7 @@ use observe::json::file;
 use observe::render::Options;
 use observe::{ObserveError, Snapshot, Take, wss};
 use procfs::{PidStat, Root};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Options of `vmmap` that have to do with time.
@@ -45,6 +45,14 @@ pub struct TimeArgs {
     /// Show how its memory changes, every so many seconds (1); one line each time where the output is no terminal
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, conflicts_with_all = ["diff", "save", "delta", "wss", "json"])]
     watch: Option<Option<String>>,
+}
+
+/// How what is asked for is shown.
+pub(super) struct Shape<'a> {
+    pub(super) options: &'a Options,
+    pub(super) is_json: bool,
+    /// A page of HTML into this file.
+    pub(super) html: Option<&'a Path>,
 }
 
 /// A time in seconds, up to a year.
@@ -91,8 +99,7 @@ impl TimeArgs {
         sources: &[Source],
         target: Option<&str>,
         screen: &mut Screen,
-        options: &Options,
-        is_json: bool,
+        shape: &Shape<'_>,
         take: Take,
     ) -> Option<Result<(), Failure>> {
         if self.fail_if_grown.is_some() && self.diff.is_none() && self.delta.is_none() {
@@ -104,18 +111,18 @@ impl TimeArgs {
         };
         if let Some([before, after]) = self.diff.as_deref() {
             let both = || Ok((look(sources, before, take)?, look(sources, after, take)?));
-            return Some(both().and_then(|(a, b)| self.show(&a, &b, screen, options, is_json)));
+            return Some(both().and_then(|(a, b)| self.show(&a, &b, screen, shape)));
         }
         if let Some(time) = self.delta {
             let both = || {
                 live(&one()?, "-d").and_then(|(source, pid)| two_looks(source.root.as_ref(), pid, time, take))
             };
-            return Some(both().and_then(|(a, b)| self.show(&a, &b, screen, options, is_json)));
+            return Some(both().and_then(|(a, b)| self.show(&a, &b, screen, shape)));
         }
         if let Some(time) = self.wss {
             return Some(one().and_then(|subject| {
                 let (source, pid) = live(&subject, "--wss")?;
-                working_set(source.root.as_ref(), pid, time, screen, options, is_json)
+                working_set(source.root.as_ref(), pid, time, screen, shape)
             }));
         }
         if self.watch.is_some() {
@@ -136,15 +143,17 @@ impl TimeArgs {
         before: &Snapshot,
         after: &Snapshot,
         screen: &mut Screen,
-        options: &Options,
-        is_json: bool,
+        shape: &Shape<'_>,
     ) -> Result<(), Failure> {
         use std::io::Write;
         let diff = Diff::between(before, after);
-        if is_json {
+        if let Some(file) = shape.html {
+            // The later side may be a file, or have moved on since: its pages are not shown.
+            super::html::write(after, None, Some(&diff), file, screen)?;
+        } else if shape.is_json {
             diff::write_json(&diff, screen)?;
         } else {
-            diff::report(&diff, options, screen)?;
+            diff::report(&diff, shape.options, screen)?;
         }
         screen.flush()?;
         match self.fail_if_grown {
@@ -225,8 +234,7 @@ fn working_set(
     pid: i32,
     time: Duration,
     screen: &mut Screen,
-    options: &Options,
-    is_json: bool,
+    shape: &Shape<'_>,
 ) -> Result<(), Failure> {
     use std::io::Write;
     if !root.is_this_host() {
@@ -247,10 +255,10 @@ fn working_set(
     wait(root, pid, time, &stop);
     let interval = start.elapsed();
     let after = Snapshot::take(root, pid).map_err(|error| ended(error, &before, interval))?;
-    if is_json {
+    if shape.is_json {
         observe::json::write(&after, screen)?;
     } else {
-        wss::report(&after, interval, cleared, options, screen)?;
+        wss::report(&after, interval, cleared, shape.options, screen)?;
     }
     Ok(screen.flush()?)
 }

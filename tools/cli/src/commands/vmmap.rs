@@ -1,7 +1,7 @@
 //! `vmmap`: the map of a process's memory. One command for the host's processes, the machines' and saved folders.
 
 use super::all::{AllArgs, Output};
-use super::diff::TimeArgs;
+use super::diff::{Shape, TimeArgs};
 use crate::Failure;
 use crate::input;
 use crate::screen::{Colour, Screen};
@@ -165,9 +165,12 @@ impl Args {
                 sections: self.time.is_saving(),
                 ..self.take()
             };
-            return self
-                .time
-                .run(&sources, word, &mut screen, &options, self.json, take);
+            let shape = Shape {
+                options: &options,
+                is_json: self.json,
+                html: self.html.as_deref(),
+            };
+            return self.time.run(&sources, word, &mut screen, &shape, take);
         }
         let path = target::saved(word?).filter(|_| self.root.is_none())?;
         Some(self.show_saved(&Subject::File(path), &options, &mut screen))
@@ -179,17 +182,14 @@ impl Args {
         options: &Options,
         screen: &mut Screen,
     ) -> Result<(), Failure> {
-        if self.html.is_some() {
-            return Err(Failure::usage(
-                "--html needs a process: a saved snapshot has no pages",
-            ));
-        }
         let snapshot = if self.json {
             subject.snapshot(self.take())?
         } else {
             subject.shown()?
         };
-        if self.json {
+        if let Some(file) = &self.html {
+            super::html::write(&snapshot, None, None, file, screen)?;
+        } else if self.json {
             observe::json::write(&snapshot, screen)?;
         } else if self.all.is_csv() {
             let regions = snapshot.regions.as_deref().unwrap_or_default();
@@ -224,7 +224,7 @@ impl Args {
             core.complete(&mut snapshot);
         }
         if let Some(file) = &self.html {
-            super::html::write(&snapshot, root, file, &mut screen)?;
+            super::html::write(&snapshot, Some(root), None, file, &mut screen)?;
         } else if self.json {
             observe::json::write(&snapshot, &mut screen)?;
         } else if self.all.is_csv() {

@@ -189,7 +189,7 @@ fn half_an_arena_is_not_dumped(path: &Path, whole: &Snapshot) {
     let header = of_program
         .find(|&at| word(&bytes, at + 16) == range.start)
         .unwrap();
-    let half = range.bytes() / 2 & !0xfff;
+    let half = (range.bytes() / 2) & !0xfff;
     bytes[header + 32..header + 40].copy_from_slice(&half.to_le_bytes());
     let other = path.with_file_name("half");
     std::fs::write(&other, bytes).unwrap();
