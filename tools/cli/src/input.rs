@@ -41,14 +41,27 @@ pub fn what_is(path: &Path) -> io::Result<Kind> {
     })
 }
 
-/// The word as a path: it has a slash, or is the name of a file here. Numbers are process ids, whatever files there are.
+/// The word as a path: it has a slash, or is the name of a file here that can be shown. Numbers are process ids, whatever files there
+/// are; and the name of a program that lies here means the process.
 #[must_use]
 pub fn path(word: &str) -> Option<PathBuf> {
     if word.parse::<i32>().is_ok() {
         return None;
     }
     let path = PathBuf::from(word);
-    (word.contains('/') || path.is_file()).then_some(path)
+    (word.contains('/') || can_be_shown(&path)).then_some(path)
+}
+
+/// Whether a file begins as a snapshot or a core does.
+fn can_be_shown(path: &Path) -> bool {
+    let mut head = [0; 18];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read(&mut head));
+    match (read, head) {
+        (Ok(1..), [0x1f | b'{', ..]) => true,
+        // e_type, at offset 16 of an ELF file: ET_CORE is 4.
+        (Ok(18), [0x7f, b'E', b'L', b'F', .., kind, 0]) => kind == 4,
+        _ => false,
+    }
 }
 
 /// The one process that the path holds.
@@ -112,6 +125,8 @@ mod tests {
         assert_eq!(path("42"), None);
         assert_eq!(path("no-such-process"), None);
         assert_eq!(path("./42"), Some("./42".into()));
-        assert_eq!(path("Cargo.toml"), Some("Cargo.toml".into()));
+        assert_eq!(path("./Cargo.toml"), Some("./Cargo.toml".into()));
+        // A file that is neither a core nor a snapshot leaves the word to be a process's name.
+        assert_eq!(path("Cargo.toml"), None);
     }
 }

@@ -165,9 +165,11 @@ function fillFilters(model, apply) {
   return run;
 }
 
-const SHOWN_APART = new Set(["type", "is_guess", "start", "end", "protection", "max_protection", "detail", "shared", "vm_flags"]);
+const SHOWN_APART = new Set(["type", "is_guess", "start", "end", "protection", "max_protection", "detail", "shared", "vm_flags",
+  // Names that the detail says better, and what only sums over all regions have.
+  "note", "object", "object_hex", "pss_anon", "pss_file", "pss_shmem", "sections", "thread"]);
 // Numbers with such names are no sizes.
-const NOT_BYTES = /count|chunks|threads|allocations|regions|pages$|percent|fragmentation|inode|key|tid|pid|_id$|lines/;
+const NOT_BYTES = /count|mappings|chunks|threads|allocations|regions|pages$|percent|fragmentation|inode|key|tid|pid|_id$|lines/;
 const FIELD_NAMES = { pss: "PSS", uss: "USS", share_mode: "Share mode", page_size: "Page size", size: "Size" };
 
 function fieldValue(key, value) {
