@@ -76,7 +76,7 @@ fn unknown_fields_are_passed_over_and_texts_cannot_steer_the_terminal() {
     let snapshot = fixture();
     let more = text(&snapshot)
         .replacen("{\"schema\"", "{\"audit\":[{\"x\":[1,null]}],\"schema\"", 1)
-        .replace("\"is_guess\"", "\"sections\":{\"a\":1.5},\"is_guess\"");
+        .replace("\"is_guess\"", "\"novelties\":{\"a\":1.5},\"is_guess\"");
     assert_eq!(back(&more).expect("the fixture is whole"), snapshot);
     let mut named = snapshot;
     named.facts.name = "a\u{1b}[31mb".into();
