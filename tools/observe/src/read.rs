@@ -21,6 +21,9 @@ const SHORT_BYTES: usize = 512;
 /// A read that takes longer than this held the lock for long: the next ask for less.
 const LONG: Duration = Duration::from_micros(60);
 
+/// After so many quick reads larger ones are tried.
+const QUICK_READS: u32 = 16;
+
 /// What is read before a thread is worth its start: some 350 mappings.
 const SMALL_BYTES: usize = 256 << 10;
 
@@ -55,6 +58,15 @@ pub(crate) fn read_smaps(root: &dyn Root, pid: i32) -> Result<Pass, RootError> {
     let first = fill(&mut source, SMALL_BYTES).map_err(error)?;
     if first.len() < SMALL_BYTES {
         let regions = parse(first.as_slice()).map_err(error)?;
+        return Ok(Pass {
+            regions,
+            longest: source.longest,
+        });
+    }
+    // On one processor the parser would take it from the reader while that holds the target's lock.
+    if thread::available_parallelism().is_ok_and(|count| count.get() == 1) {
+        let mut whole = BufReader::with_capacity(CHUNK_BYTES, first.as_slice().chain(&mut source));
+        let regions = parse(&mut whole).map_err(error)?;
         return Ok(Pass {
             regions,
             longest: source.longest,
@@ -96,6 +108,8 @@ pub(crate) fn read_maps(root: &dyn Root, pid: i32) -> Result<Vec<Region>, RootEr
 struct Pieces<R> {
     source: R,
     piece: usize,
+    /// Reads in a row that were not long.
+    quick: u32,
     longest: Duration,
 }
 
@@ -103,7 +117,8 @@ impl<R> Pieces<R> {
     fn new(source: R) -> Self {
         Self {
             source,
-            piece: FAST_BYTES,
+            piece: SHORT_BYTES,
+            quick: 0,
             longest: Duration::ZERO,
         }
     }
@@ -116,11 +131,16 @@ impl<R: Read> Read for Pieces<R> {
         let read = self.source.read(&mut buf[..most]);
         let took = start.elapsed();
         self.longest = self.longest.max(took);
-        // Back to larger reads only when a record at a time takes next to nothing.
-        self.piece = match took {
-            took if took > LONG => SHORT_BYTES,
-            took if took < LONG / 8 => FAST_BYTES,
-            _ => self.piece,
+        // A record takes two short reads, of which the second finds it ready: only many quick ones in a row mean small mappings.
+        self.quick = if took > LONG {
+            0
+        } else {
+            self.quick.saturating_add(1)
+        };
+        self.piece = if self.quick >= QUICK_READS {
+            FAST_BYTES
+        } else {
+            SHORT_BYTES
         };
         read
     }
