@@ -21,6 +21,9 @@ const SHORT_BYTES: usize = 512;
 /// A read that takes longer than this held the lock for long: the next ask for less.
 const LONG: Duration = Duration::from_micros(60);
 
+/// The shortest sleep that is one; the kernel makes some 50 us of it.
+const GAP: Duration = Duration::from_micros(1);
+
 /// After so many quick reads larger ones are tried.
 const QUICK_READS: u32 = 16;
 
@@ -137,6 +140,10 @@ impl<R: Read> Read for Pieces<R> {
         } else {
             self.quick.saturating_add(1)
         };
+        // Whoever waits for the lock needs a moment to wake up and take it, or the next read has it first.
+        if took > LONG {
+            thread::sleep(GAP);
+        }
         self.piece = if self.quick >= QUICK_READS {
             FAST_BYTES
         } else {
