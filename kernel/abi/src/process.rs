@@ -99,6 +99,52 @@ impl Rusage {
     }
 }
 
+/// `struct clone_args`, `clone3(2)`, as far as it is not only for namespaces and control groups.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct CloneArgs {
+    /// `CLONE_*`, without a signal in the low byte.
+    pub flags: u64,
+    /// Where the child's number goes in the child, and is cleared at its end.
+    pub child_tid: u64,
+    /// Where the child's number goes in the parent.
+    pub parent_tid: u64,
+    /// The signal that tells of the child's end, or 0.
+    pub exit_signal: u64,
+    /// The lowest byte of the child's stack, or 0 for a copy of the parent's.
+    pub stack: u64,
+    /// Its size.
+    pub stack_size: u64,
+    /// The thread pointer.
+    pub tls: u64,
+    /// How many numbers were chosen for the child (`set_tid`).
+    pub set_tid_size: u64,
+}
+
+impl CloneArgs {
+    /// `CLONE_ARGS_SIZE_VER0`.
+    pub const FIRST_SIZE: u64 = 64;
+    /// `CLONE_ARGS_SIZE_VER2`.
+    const KNOWN_SIZE: usize = 88;
+
+    /// From user memory: at least 64 bytes. `None` if bytes beyond those that Linux 6.12 knows are set.
+    pub fn decode(from: &[u8]) -> Option<Self> {
+        let mut known = [0; Self::KNOWN_SIZE];
+        let length = from.len().min(Self::KNOWN_SIZE);
+        known[..length].copy_from_slice(&from[..length]);
+        let rest_is_clear = from[length..].iter().all(|byte| *byte == 0);
+        rest_is_clear.then(|| Self {
+            flags: get_u64(&known, 0),
+            child_tid: get_u64(&known, 16),
+            parent_tid: get_u64(&known, 24),
+            exit_signal: get_u64(&known, 32),
+            stack: get_u64(&known, 40),
+            stack_size: get_u64(&known, 48),
+            tls: get_u64(&known, 56),
+            set_tid_size: get_u64(&known, 72),
+        })
+    }
+}
+
 /// `struct sysinfo`; sizes in bytes (`mem_unit` is 1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Sysinfo {
@@ -198,6 +244,23 @@ mod tests {
             maximum: RLIM_INFINITY,
         };
         assert_eq!(Rlimit::decode(&limit.encode()), limit);
+    }
+
+    /// linux/sched.h: the flags at 0, pidfd at 8, then five words, tls at 56; 64, 80 and 88 bytes long.
+    #[test]
+    fn clone_args_may_be_short_or_long_but_not_unknown() {
+        let bytes: Vec<u8> = (0..13u64).flat_map(|n| (n + 1).to_le_bytes()).collect();
+        let short = CloneArgs::decode(&bytes[..64]).expect("as long as the first");
+        assert_eq!((short.flags, short.child_tid, short.tls), (1, 3, 8));
+        assert_eq!((short.stack, short.stack_size, short.set_tid_size), (6, 7, 0));
+        assert_eq!(
+            CloneArgs::decode(&bytes[..88]).map(|args| args.set_tid_size),
+            Some(10)
+        );
+        assert_eq!(CloneArgs::decode(&bytes[..96]), None);
+        let mut long = bytes[..96].to_vec();
+        long[88..].fill(0);
+        assert!(CloneArgs::decode(&long).is_some());
     }
 
     /// Offsets from `offsetof` on arm64: ru_maxrss 32, ru_minflt 64, ru_nivcsw 136; totalram 32, procs 80, mem_unit 104.

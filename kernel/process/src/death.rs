@@ -105,7 +105,7 @@ impl Kernel {
         };
         let task = self.task(pid);
         self.deaths.push(Death {
-            pid,
+            pid: task.tgid,
             program: String::from_utf8_lossy(&task.comm).into_owned(),
             info,
             cause,

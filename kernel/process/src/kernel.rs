@@ -150,6 +150,8 @@ pub struct Kernel {
     pub(crate) next_pid: u32,
     /// Pipes and nameless files made so far: their numbers repeat with a seed.
     pub(crate) nameless: u64,
+    /// Places given in the lines of futexes.
+    pub(crate) futex_turns: u64,
     /// The task that runs on while it can.
     pub(crate) current: Option<Pid>,
     /// The last that ran: the next one's turn is after it.
@@ -192,6 +194,7 @@ impl Kernel {
             init: Pid::new(config.first_pid),
             next_pid: config.first_pid,
             nameless: 0,
+            futex_turns: 0,
             current: None,
             last: Pid::new(0),
             deaths: Vec::new(),

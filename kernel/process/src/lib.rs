@@ -7,6 +7,7 @@
 //! ```text
 //!   kernel ── schedule   whose turn it is, and what the others wait for        (wait)
 //!     ├────── lifecycle  spawn, fork, exec, exit                               (task, exec)
+//!     ├────── group      threads of a process, their ends                       (futex)
 //!     ├────── trap       why the processor came back                           (death)
 //!     ├────── syscall    one file per family, one table
 //!     ├────── signal     posting and delivery
@@ -21,6 +22,8 @@ mod clock;
 mod death;
 mod exec;
 mod file;
+mod futex;
+mod group;
 mod kernel;
 mod lifecycle;
 mod proc;

@@ -1,4 +1,4 @@
-//! How tasks begin and end: spawn, fork, exec, exit, wait.
+//! How tasks begin: spawn, fork, exec. Their ends are in `group`.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::file::FdTable;
 use crate::file::resolve::anchor;
 use crate::kernel::{Kernel, Notice};
 use crate::signal::{Actions, Signals};
-use crate::task::{Creds, Directories, Exit, Pid, Space, State, Task, Times, default_limits};
+use crate::task::{Creds, Directories, Pid, Space, State, Task, Times, default_limits};
 use crate::wait::{Progress, Wait};
 
 /// `kernel.threads-max`: tasks that share memory cost no frame, so RAM alone would not limit them. Each turn looks at every
@@ -78,6 +78,7 @@ impl Kernel {
         let pid = self.fresh_pid();
         let mut task = Task {
             pid,
+            tgid: pid,
             parent: Pid::new(0),
             group: pid,
             session: pid,
@@ -98,11 +99,15 @@ impl Kernel {
             start_ns: self.clock.monotonic_ns,
             times: Times::default(),
             nice: 0,
+            policy: 0,
             limits,
             switches: (0, 0),
             personality: 0,
             exit_signal: Some(Signal::CHLD),
             clear_child_tid: 0,
+            robust_list: 0,
+            process_exit: None,
+            ended_threads_ns: (0, 0),
             wait: None,
             progress: Progress::default(),
             alarm: None,
@@ -195,12 +200,13 @@ impl Kernel {
     }
 
     fn become_program(&mut self, pid: Pid, path: &[u8], ready: Ready) {
+        let pid = self.become_only_thread(pid);
+        self.leave_futexes(pid);
         self.leave_space(pid);
         let task = self.task_mut(pid);
         task.space = Some(Rc::new(ready.space));
         task.regs = ready.regs;
         task.name_after(path);
-        task.clear_child_tid = 0;
         task.signals.alt_stack = AltStack::NONE;
         // The table of handlers and of descriptors is the new program's own.
         let mut actions = task.actions.borrow().clone();
@@ -213,7 +219,7 @@ impl Kernel {
     }
 
     /// A task gives up its space; the last one's is destroyed.
-    fn leave_space(&mut self, pid: Pid) {
+    pub(crate) fn leave_space(&mut self, pid: Pid) {
         let Some(space) = self.task_mut(pid).space.take() else {
             return;
         };
@@ -223,7 +229,7 @@ impl Kernel {
     }
 
     /// A parent that waited for its `vfork` child goes on.
-    fn release_vfork(&mut self, child: Pid) {
+    pub(crate) fn release_vfork(&mut self, child: Pid) {
         let Some(parent) = self.task_mut(child).vfork_of.take() else {
             return;
         };
@@ -235,7 +241,7 @@ impl Kernel {
         }
     }
 
-    /// `clone(2)` as fork and as vfork: a new task that is a copy of its parent.
+    /// `clone(2)`: a new task that is a copy of its parent, in its parent's process (`CLONE_THREAD`) or one of its own.
     pub(crate) fn fork(
         &mut self,
         parent: Pid,
@@ -262,12 +268,14 @@ impl Kernel {
             true => Rc::clone(&task.actions),
             false => Rc::new(RefCell::new(task.actions.borrow().clone())),
         };
+        let thread = shared(CloneFlags::THREAD);
         let child = Task {
             pid,
-            parent: if shared(CloneFlags::PARENT) {
+            tgid: if thread { task.tgid } else { pid },
+            parent: if shared(CloneFlags::PARENT) || thread {
                 task.parent
             } else {
-                parent
+                task.tgid
             },
             group: task.group,
             session: task.session,
@@ -281,18 +289,30 @@ impl Kernel {
             actions,
             signals: Signals {
                 blocked: task.signals.blocked,
-                alt_stack: task.signals.alt_stack,
+                // Two tasks cannot use one alternate stack at once.
+                alt_stack: match (shared(CloneFlags::VM), shared(CloneFlags::VFORK)) {
+                    (true, false) => AltStack::NONE,
+                    _ => task.signals.alt_stack,
+                },
+                shared: match thread {
+                    true => Rc::clone(&task.signals.shared),
+                    false => Rc::default(),
+                },
                 ..Signals::default()
             },
             regs: task.regs.clone(),
             start_ns,
             times: Times::default(),
             nice: task.nice,
+            policy: task.policy,
             limits: task.limits,
             switches: (0, 0),
             personality: task.personality,
-            exit_signal,
+            exit_signal: exit_signal.filter(|_| !thread),
             clear_child_tid: 0,
+            robust_list: 0,
+            process_exit: None,
+            ended_threads_ns: (0, 0),
             wait: None,
             progress: Progress::default(),
             alarm: None,
@@ -321,38 +341,6 @@ impl Kernel {
         }))
     }
 
-    /// A task ends: its memory and files go, its children lose their parent, its parent is told.
-    pub(crate) fn end(&mut self, pid: Pid, exit: Exit) {
-        self.clear_child_tid(pid);
-        let task = self.task_mut(pid);
-        task.state = State::Zombie;
-        task.exit = Some(exit);
-        task.wait = None;
-        task.alarm = None;
-        task.files = Rc::new(RefCell::new(FdTable::default()));
-        task.report = None;
-        let peak = self.peak_rss_kib(pid);
-        self.task_mut(pid).children_max_rss_kib = peak;
-        self.release_vfork(pid);
-        self.leave_space(pid);
-        if pid == self.init {
-            self.note_end_of_init(exit);
-        }
-        let orphans: Vec<Pid> = self
-            .tasks
-            .values()
-            .filter(|t| t.parent == pid)
-            .map(|t| t.pid)
-            .collect();
-        for orphan in orphans {
-            self.adopt(orphan);
-        }
-        if self.tell_end(pid, exit) {
-            self.tasks.remove(&pid);
-        }
-        self.close_files();
-    }
-
     /// The larger of a task's own peak resident set and of its awaited children's.
     pub(crate) fn peak_rss_kib(&self, pid: Pid) -> u64 {
         let task = self.task(pid);
@@ -361,30 +349,6 @@ impl Kernel {
             .as_ref()
             .map_or(0, |space| self.memory.usage(space.id).peak_rss.kib());
         own.max(task.children_max_rss_kib)
-    }
-
-    /// An orphan becomes the machine's; a dead one is not waited for by anybody.
-    fn adopt(&mut self, orphan: Pid) {
-        let task = self.task_mut(orphan);
-        task.parent = Pid::new(0);
-        if task.state == State::Zombie {
-            self.tasks.remove(&orphan);
-        }
-    }
-
-    /// `CLONE_CHILD_CLEARTID`: a zero where the parent or a joiner looks, and a wake-up.
-    fn clear_child_tid(&mut self, pid: Pid) {
-        let task = self.task(pid);
-        let at = task.clear_child_tid;
-        let shared = task
-            .space
-            .as_ref()
-            .is_some_and(|space| Rc::strong_count(space) > 1);
-        if at != 0 && shared {
-            // Nobody can be told of a bad address here.
-            let _ = self.write_user(pid, at, &0u32.to_le_bytes());
-            self.wake_futex(pid, at, 1);
-        }
     }
 
     /// Makes a parent wait until its `vfork` child is done.

@@ -41,7 +41,9 @@ impl Kernel {
 
     /// Signals are delivered to a task that does not run, and a wait that may be over is tried again.
     fn look_at(&mut self, pid: Pid) {
-        self.ring_alarm(pid);
+        // Another thread's turn may have ended this one.
+        let Some(task) = self.tasks.get(&pid) else { return };
+        self.ring_alarm(task.tgid);
         if !self.task(pid).signals.deliverable().is_empty() {
             self.settle(pid);
         }
@@ -55,7 +57,7 @@ impl Kernel {
 
     fn may_be_over(&self, wait: &Wait) -> bool {
         wait.over
-            || wait.heard != self.bell.count()
+            || (!wait.deaf && wait.heard != self.bell.count())
             || wait
                 .deadline
                 .is_some_and(|deadline| deadline <= self.clock.monotonic_ns)
@@ -74,7 +76,7 @@ impl Kernel {
 
     /// A task's time slice is used up.
     pub(crate) fn slice_ended(&mut self, pid: Pid) {
-        self.ring_alarm(pid);
+        self.ring_alarm(self.task(pid).tgid);
         self.yield_turn(pid);
     }
 
@@ -111,6 +113,7 @@ impl Kernel {
         self.clock = clock;
     }
 
+    /// Sends `SIGALRM` to a process whose time has come.
     fn ring_alarm(&mut self, pid: Pid) {
         let now = self.clock.monotonic_ns;
         let Some(task) = self.tasks.get_mut(&pid) else {
@@ -133,7 +136,10 @@ impl Kernel {
     /// A signal from outside, such as the terminal's interrupt key, to the foreground process group.
     pub fn interrupt(&mut self, signal: Signal) {
         let group = self.foreground;
-        let members = self.tasks.values().filter(|task| task.group == group);
+        let members = self
+            .tasks
+            .values()
+            .filter(|task| task.is_first() && task.group == group);
         let members: Vec<Pid> = members.map(|task| task.pid).collect();
         for pid in members {
             let info = SigInfo {

@@ -180,9 +180,13 @@ pub(crate) struct Alarm {
 /// One task.
 #[derive(Debug)]
 pub struct Task {
-    /// Its number.
+    /// Its number (`gettid(2)`).
     pub pid: Pid,
-    /// Its parent, or 0 for the machine itself.
+    /// Its process: the number of the first thread, which stays in the table until the whole process has ended and been
+    /// waited for. It holds what belongs to the process and is not shared otherwise: `report`, `alarm`, the times and the peak
+    /// of children, `exit_signal`. `parent`, `group`, `session` and `limits` are the same in all threads.
+    pub tgid: Pid,
+    /// Its parent process, or 0 for the machine itself.
     pub parent: Pid,
     /// Its process group.
     pub group: Pid,
@@ -212,6 +216,8 @@ pub struct Task {
     pub times: Times,
     /// -20 to 19.
     pub nice: i8,
+    /// `SCHED_OTHER`, `SCHED_BATCH` or `SCHED_IDLE`: kept and shown, all the same to the machine.
+    pub(crate) policy: u32,
     /// Resource limits.
     pub limits: [Rlimit; RLIMITS],
     /// Switches because it waited, and because its time was up.
@@ -221,6 +227,12 @@ pub struct Task {
     /// The signal that tells its parent of its end.
     pub(crate) exit_signal: Option<Signal>,
     pub(crate) clear_child_tid: u64,
+    /// `set_robust_list(2)`: the head of the list of futexes to give up at its end, or 0.
+    pub(crate) robust_list: u64,
+    /// Of a first thread: how the process was ended as a whole.
+    pub(crate) process_exit: Option<Exit>,
+    /// Of a first thread: the time of threads that have ended, in user space and in the kernel.
+    pub(crate) ended_threads_ns: (u64, u64),
     pub(crate) wait: Option<Wait>,
     pub(crate) progress: Progress,
     pub(crate) alarm: Option<Alarm>,
@@ -252,11 +264,17 @@ impl Task {
         self.space.as_ref().expect("a living task has memory")
     }
 
-    /// The signals of `/proc/PID/status`: pending, blocked, ignored, caught.
-    pub fn signal_sets(&self) -> [SigSet; 4] {
+    /// Whether it is its process's first thread.
+    pub fn is_first(&self) -> bool {
+        self.pid == self.tgid
+    }
+
+    /// The signals of `/proc/PID/status`: pending for the thread, for the process, blocked, ignored, caught.
+    pub fn signal_sets(&self) -> [SigSet; 5] {
         let actions = self.actions.borrow();
         [
-            self.signals.pending,
+            self.signals.own.set(),
+            self.signals.shared.borrow().set(),
             self.signals.blocked,
             actions.with(true),
             actions.with(false),

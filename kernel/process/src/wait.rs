@@ -10,6 +10,8 @@ use std::rc::Rc;
 
 use abi::flags::PollEvents;
 
+use crate::futex::Waiter;
+
 /// Counts what happened inside the kernel that could end somebody's wait: bytes in a pipe, a child's end, a signal.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Bell(Rc<Cell<u64>>);
@@ -55,7 +57,9 @@ pub(crate) struct Wait {
     pub(crate) restart: Restart,
     /// Any ring of the bell after this count.
     pub(crate) heard: u64,
-    /// A host descriptor was reported ready, or the task was continued.
+    /// The bell does not end it: whoever wakes it says so by `over`.
+    pub(crate) deaf: bool,
+    /// A host descriptor was reported ready, it was woken, or the task was continued.
     pub(crate) over: bool,
 }
 
@@ -67,7 +71,16 @@ impl Wait {
             deadline: None,
             restart: Restart::IfAsked,
             heard: 0,
+            deaf: false,
             over: false,
+        }
+    }
+
+    /// Until somebody sets `over` (or a signal comes).
+    pub(crate) fn for_waker() -> Self {
+        Self {
+            deaf: true,
+            ..Self::for_bell()
         }
     }
 
@@ -108,6 +121,8 @@ pub(crate) struct Progress {
     pub(crate) remaining_at: Option<u64>,
     /// It was woken by the one that it waited for (`futex(2)`).
     pub(crate) woken: bool,
-    /// The place in user memory that it waits on (`futex(2)`).
-    pub(crate) waits_on: Option<u64>,
+    /// Where it waits (`futex(2)`).
+    pub(crate) futex: Option<Waiter>,
+    /// The child that it waits for (`vfork(2)`).
+    pub(crate) vforked: Option<u64>,
 }

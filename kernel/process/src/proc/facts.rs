@@ -28,6 +28,7 @@ pub(super) struct Layout {
 #[derive(Debug)]
 pub(super) struct TaskFacts {
     pub(super) pid: i32,
+    pub(super) tgid: i32,
     pub(super) ppid: i32,
     pub(super) pgrp: i32,
     pub(super) session: i32,
@@ -60,6 +61,7 @@ pub(super) struct TaskFacts {
     pub(super) fd_slots: u64,
     /// Signal sets as `status` prints them: bit 0 is signal 1.
     pub(super) pending: u64,
+    pub(super) pending_shared: u64,
     pub(super) blocked: u64,
     pub(super) ignored: u64,
     pub(super) caught: u64,
@@ -76,10 +78,11 @@ impl TaskFacts {
         let space = task.space.as_deref();
         let usage = space.map(|space| kernel.memory().usage(space.id));
         let directories = task.directories.borrow();
-        let actions = task.actions.borrow();
+        let [pending, shared, blocked, ignored, caught] = task.signal_sets();
         let number = |pid: Pid| pid.get().cast_signed();
         Some(Self {
             pid,
+            tgid: number(task.tgid),
             ppid: number(task.parent),
             pgrp: number(task.group),
             session: number(task.session),
@@ -91,7 +94,7 @@ impl TaskFacts {
             exit_signal: task.exit_signal.map_or(0, |signal| signal.get().into()),
             exit_code: task.exit.map_or(0, |exit: Exit| exit.wait_status().cast_signed()),
             nice: task.nice,
-            threads: u32::from(task.state != State::Zombie),
+            threads: kernel.threads(task.tgid).len() as u32,
             start_ns: task.start_ns,
             user_ns: task.times.user_ns,
             system_ns: task.times.system_ns,
@@ -109,15 +112,26 @@ impl TaskFacts {
             gids: [task.creds.gid, task.creds.egid, task.creds.egid, task.creds.egid],
             groups: task.creds.groups.clone(),
             fd_slots: 64,
-            pending: task.signals.pending.0,
-            blocked: task.signals.blocked.0,
-            ignored: actions.with(true).0,
-            caught: actions.with(false).0,
+            pending: pending.0,
+            pending_shared: shared.0,
+            blocked: blocked.0,
+            ignored: ignored.0,
+            caught: caught.0,
             queued_limit: task.limits[RLIMIT_SIGPENDING].current,
             voluntary_switches: task.switches.0,
             involuntary_switches: task.switches.1,
             limits: task.limits.map(|limit| (limit.current, limit.maximum)),
         })
+    }
+}
+
+impl TaskFacts {
+    /// The same with the times of the whole process.
+    pub(super) fn of_process(mut self, kernel: &Kernel) -> Self {
+        let times = kernel.process_times(Pid::new(self.tgid.cast_unsigned()));
+        self.user_ns = times.user_ns;
+        self.system_ns = times.system_ns;
+        self
     }
 }
 

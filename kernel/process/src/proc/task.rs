@@ -155,22 +155,21 @@ fn ids(of: [u32; 4]) -> Ids {
 }
 
 pub(super) fn status(memory: &Memory, facts: &TaskFacts) -> Status {
-    let pid = facts.pid.cast_unsigned();
     let group = |id: i32| Some(NsIds(vec![id.cast_unsigned()]));
     let mut status = Status {
         name: Some(Status::escape_name(&facts.comm)),
         umask: facts.space.map(|_| Octal(facts.umask)),
         state: Some(state_words(facts.state).to_vec()),
-        tgid: Some(pid.into()),
+        tgid: Some(facts.tgid.cast_unsigned().into()),
         ngid: Some(0),
-        pid: Some(pid.into()),
+        pid: Some(facts.pid.cast_unsigned().into()),
         ppid: Some(facts.ppid.cast_unsigned().into()),
         tracer_pid: Some(0),
         uid: Some(ids(facts.uids)),
         gid: Some(ids(facts.gids)),
         fd_size: Some(facts.fd_slots),
         groups: Some(facts.groups.clone()),
-        ns_tgid: group(facts.pid),
+        ns_tgid: group(facts.tgid),
         ns_pid: group(facts.pid),
         ns_pgid: group(facts.pgrp),
         ns_sid: group(facts.session),
@@ -178,7 +177,7 @@ pub(super) fn status(memory: &Memory, facts: &TaskFacts) -> Status {
         threads: Some(facts.threads.into()),
         sig_q: Some((0, facts.queued_limit)),
         sig_pnd: Some(Set(facts.pending)),
-        shd_pnd: Some(Set(0)),
+        shd_pnd: Some(Set(facts.pending_shared)),
         sig_blk: Some(Set(facts.blocked)),
         sig_ign: Some(Set(facts.ignored)),
         sig_cgt: Some(Set(facts.caught)),

@@ -19,9 +19,13 @@ use crate::task::Pid;
 enum Node {
     Root,
     System(&'static str),
-    /// `self` or `thread-self`.
-    SelfLink,
+    /// `self` (the whole process) or `thread-self`.
+    SelfLink {
+        whole: bool,
+    },
     Task(i32),
+    /// A folder in `task`.
+    Thread(i32),
     File(i32, &'static str),
     /// `exe`, `cwd`, `root`.
     Link(i32, &'static str),
@@ -68,13 +72,15 @@ const TASK_FILES: [&str; 13] = [
     "status",
     "environ",
 ];
+/// `stat` of a thread: its own times, where a process's has the sum. No path has this name.
+const THREAD_STAT: &str = "task/stat";
 const TASK_LINKS: [&str; 3] = ["cwd", "exe", "root"];
 
 impl Node {
     fn kind(self) -> Kind {
         match self {
-            Self::Root | Self::Task(_) | Self::Threads(_) => Kind::Directory,
-            Self::SelfLink | Self::Link(..) => Kind::Link,
+            Self::Root | Self::Task(_) | Self::Thread(_) | Self::Threads(_) => Kind::Directory,
+            Self::SelfLink { .. } | Self::Link(..) => Kind::Link,
             Self::System(_) | Self::File(..) => Kind::File,
         }
     }
@@ -94,19 +100,24 @@ fn resolve(kernel: &Kernel, caller: Option<i32>, path: &[u8]) -> Result<Node, Er
     let pid = match head {
         "self" | "thread-self" => {
             let caller = caller.ok_or(Errno::ENOENT)?;
+            let whole = head == "self";
             if rest.is_empty() && !path.ends_with(b"/") {
-                return Ok(Node::SelfLink);
+                return Ok(Node::SelfLink { whole });
             }
-            caller
+            if !whole {
+                return resolve_thread(kernel, caller, &format!("{caller}/{rest}"));
+            }
+            of(kernel, caller).get().cast_signed()
         }
-        // As name_to_int(): digits only, and no zero before others.
-        _ if head.starts_with(['0', '+', '-']) => return Err(Errno::ENOENT),
-        _ => head.parse().map_err(|_| Errno::ENOENT)?,
+        _ => number(head)?,
     };
     if kernel.find(Pid::new(pid.cast_unsigned())).is_none() {
         return Err(Errno::ENOENT);
     }
-    resolve_in_task(pid, rest)
+    match rest.strip_prefix("task/") {
+        Some(rest) => resolve_thread(kernel, pid, rest),
+        None => resolve_in_task(pid, rest),
+    }
 }
 
 fn resolve_in_task(pid: i32, rest: &str) -> Result<Node, Errno> {
@@ -125,17 +136,38 @@ fn resolve_in_task(pid: i32, rest: &str) -> Result<Node, Errno> {
     match rest {
         "" => Ok(Node::Task(pid)),
         "task" => Ok(Node::Threads(pid)),
-        _ => {
-            // Tasks of this machine have one thread, whose id is the process's.
-            let thread = format!("task/{pid}");
-            match rest.strip_prefix(&thread) {
-                Some("") => Ok(Node::Task(pid)),
-                Some("/") => Ok(Node::Task(pid)),
-                Some(inner) => inner.strip_prefix('/').and_then(within).ok_or(Errno::ENOENT),
-                None => within(rest).ok_or(Errno::ENOENT),
-            }
-        }
+        _ => within(rest).ok_or(Errno::ENOENT),
     }
+}
+
+/// A process's or a thread's number. As `name_to_int()`: digits only, and no zero before others.
+fn number(text: &str) -> Result<i32, Errno> {
+    if text.starts_with(['0', '+', '-']) {
+        return Err(Errno::ENOENT);
+    }
+    text.parse().map_err(|_| Errno::ENOENT)
+}
+
+/// What lies in `task` of a process: its threads, each with the files of a process.
+fn resolve_thread(kernel: &Kernel, process: i32, rest: &str) -> Result<Node, Errno> {
+    let (name, inner) = rest.split_once('/').unwrap_or((rest, ""));
+    let thread = number(name)?;
+    let belongs = |task: &crate::Task| task.tgid == of(kernel, process);
+    match kernel.find(Pid::new(thread.cast_unsigned())).is_some_and(belongs) {
+        true => match resolve_in_task(thread, inner)? {
+            Node::Task(thread) => Ok(Node::Thread(thread)),
+            Node::Threads(_) => Err(Errno::ENOENT),
+            Node::File(thread, "stat") => Ok(Node::File(thread, THREAD_STAT)),
+            node => Ok(node),
+        },
+        false => Err(Errno::ENOENT),
+    }
+}
+
+/// The process of a task.
+fn of(kernel: &Kernel, pid: i32) -> Pid {
+    let pid = Pid::new(pid.cast_unsigned());
+    kernel.find(pid).map_or(pid, |task| task.tgid)
 }
 
 /// What the path is, for stat(2) and open(2).
@@ -175,7 +207,15 @@ pub fn whole(kernel: &Kernel, caller: Option<i32>, path: &[u8]) -> Result<Option
 /// What a symbolic link holds.
 pub fn read_link(kernel: &Kernel, caller: Option<i32>, path: &[u8]) -> Result<Vec<u8>, Errno> {
     match resolve(kernel, caller, path)? {
-        Node::SelfLink => Ok(caller.ok_or(Errno::ENOENT)?.to_string().into_bytes()),
+        Node::SelfLink { whole } => {
+            let caller = caller.ok_or(Errno::ENOENT)?;
+            let process = of(kernel, caller);
+            Ok(match whole {
+                true => process.to_string(),
+                false => format!("{process}/task/{caller}"),
+            }
+            .into_bytes())
+        }
         Node::Link(pid, name) => {
             let facts = TaskFacts::gather(kernel, pid).ok_or(Errno::ENOENT)?;
             match name {
@@ -201,6 +241,7 @@ pub fn list(kernel: &Kernel, caller: Option<i32>, path: &[u8]) -> Result<Vec<Vec
         Node::Root => {
             let mut all: Vec<_> = kernel
                 .tasks()
+                .filter(|task| task.is_first())
                 .map(|task| task.pid.to_string().into_bytes())
                 .collect();
             // Those in `sys` are found by who knows them; `sys` itself is no directory here.
@@ -211,13 +252,21 @@ pub fn list(kernel: &Kernel, caller: Option<i32>, path: &[u8]) -> Result<Vec<Vec
             }
             Ok(all)
         }
-        Node::Task(_) => {
+        node @ (Node::Task(_) | Node::Thread(_)) => {
             let mut all = names(&TASK_FILES);
             all.extend(names(&TASK_LINKS));
-            all.push(b"task".to_vec());
+            if matches!(node, Node::Task(_)) {
+                all.push(b"task".to_vec());
+            }
             Ok(all)
         }
-        Node::Threads(pid) => Ok(vec![pid.to_string().into_bytes()]),
+        Node::Threads(pid) => {
+            let threads = kernel.threads(of(kernel, pid));
+            Ok(threads
+                .into_iter()
+                .map(|pid| pid.to_string().into_bytes())
+                .collect())
+        }
         _ => Err(Errno::ENOTDIR),
     }
 }
@@ -226,8 +275,8 @@ fn text(kernel: &Kernel, node: Node) -> Result<Vec<u8>, Errno> {
     match node {
         Node::System(name) => Ok(system_text(kernel, name)),
         Node::File(pid, name) => task_text(kernel, pid, name),
-        Node::Root | Node::Task(_) | Node::Threads(_) => Err(Errno::EISDIR),
-        Node::SelfLink | Node::Link(..) => Err(Errno::EINVAL),
+        Node::Root | Node::Task(_) | Node::Thread(_) | Node::Threads(_) => Err(Errno::EISDIR),
+        Node::SelfLink { .. } | Node::Link(..) => Err(Errno::EINVAL),
     }
 }
 
@@ -261,7 +310,8 @@ fn task_text(kernel: &Kernel, pid: i32, name: &str) -> Result<Vec<u8>, Errno> {
     // A task whose memory is gone (a zombie) has these files, and they are empty.
     let with_space = |make: &dyn Fn(mm::SpaceId) -> Vec<u8>| facts.space.map(make).unwrap_or_default();
     Ok(match name {
-        "stat" => task::stat(memory, &facts).print(),
+        "stat" => task::stat(memory, &facts.of_process(kernel)).print(),
+        THREAD_STAT => task::stat(memory, &facts).print(),
         "statm" => task::statm(memory, &facts).print(),
         "status" => task::status(memory, &facts).print(),
         "limits" => task::limits(&facts).print(),

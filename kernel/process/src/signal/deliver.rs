@@ -20,18 +20,20 @@ impl Kernel {
     /// Delivers what can be delivered to a task that is about to run, or that waits.
     pub(crate) fn settle(&mut self, pid: Pid) {
         loop {
-            let Some(task) = self.tasks.get_mut(&pid) else {
+            let Some(task) = self.tasks.get(&pid) else {
                 return;
             };
             if task.state == State::Zombie {
                 return;
             }
-            if task.state == State::Stopped && !task.signals.pending.contains(Signal::KILL) {
+            if task.state == State::Stopped && !task.signals.pending().contains(Signal::KILL) {
                 return;
             }
+            let share = self.share_of(pid);
+            let task = self.task_mut(pid);
             let next = match task.vfork_child {
-                Some(_) => task.signals.take_fatal(&task.actions.borrow()),
-                None => task.signals.take_next(),
+                Some(_) => task.signals.take_fatal(&task.actions.borrow(), share),
+                None => task.signals.take_next(share),
             };
             let Some(info) = next else { break };
             let action = task.actions.borrow().get(info.signal);
@@ -57,7 +59,7 @@ impl Kernel {
             DefaultAction::Stop => self.stop(pid, info.signal),
             DefaultAction::Terminate | DefaultAction::Core => {
                 self.report_death(pid, info);
-                self.end(pid, Exit::Signal(info.signal));
+                self.end_process(pid, Exit::Signal(info.signal));
             }
         }
     }
@@ -94,6 +96,9 @@ impl Kernel {
         let progress = std::mem::take(&mut task.progress);
         if progress.done > 0 {
             task.regs.set_x(0, progress.done);
+        } else if progress.woken {
+            // It was woken before the signal came: the wake-up must not be lost.
+            task.regs.set_x(0, 0);
         } else if wait.restart == Restart::IfAsked && action.flags & sa::RESTART != 0 {
             // x0 still holds the call's first argument: go back to the SVC.
             task.regs.pc -= 4;

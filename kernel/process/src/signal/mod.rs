@@ -1,15 +1,18 @@
 //! Signals: who has what pending, what is done with it, and the frame on the user's stack.
 //!
 //! - [`Actions`]: what a process does with each signal (shared by `CLONE_SIGHAND`).
-//! - [`Signals`]: what is pending for and blocked by one task.
+//! - [`Signals`]: what is pending for and blocked by one thread.
+//! - [`queue`]: pending signals, of a thread or of its process.
 //! - [`send`]: posting a signal, with the effects that come before delivery.
 //! - [`deliver`]: what happens on the way back to user space.
 
 pub(crate) mod deliver;
+pub(crate) mod queue;
 pub(crate) mod send;
 
 use abi::signal::{AltStack, DefaultAction, SIG_DFL, SIG_IGN, SigAction, SigInfo, SigSet, Signal};
 
+use self::queue::{Queue, SharedQueue};
 use crate::death::Cause;
 
 /// What a process does with each signal.
@@ -77,10 +80,10 @@ pub(crate) struct FaultRecord {
 pub(crate) struct Signals {
     /// Not delivered for now.
     pub(crate) blocked: SigSet,
-    /// Posted and not yet delivered.
-    pub(crate) pending: SigSet,
-    /// What is known of those; at most one for each.
-    pub(crate) infos: Vec<SigInfo>,
+    /// Posted to this thread and not yet delivered.
+    pub(crate) own: Queue,
+    /// Posted to the process: any of its threads may take them.
+    pub(crate) shared: SharedQueue,
     /// The mask to put back after `rt_sigsuspend`, `ppoll` and their like.
     pub(crate) saved_mask: Option<SigSet>,
     /// `sigaltstack(2)`.
@@ -95,8 +98,8 @@ impl Default for Signals {
     fn default() -> Self {
         Self {
             blocked: SigSet::default(),
-            pending: SigSet::default(),
-            infos: Vec::new(),
+            own: Queue::default(),
+            shared: SharedQueue::default(),
             saved_mask: None,
             alt_stack: AltStack::NONE,
             fault: None,
@@ -106,26 +109,33 @@ impl Default for Signals {
 }
 
 impl Signals {
-    /// What can be delivered now.
-    pub(crate) fn deliverable(&self) -> SigSet {
-        self.pending.without(self.blocked)
+    /// Posted to the thread or to its process.
+    pub(crate) fn pending(&self) -> SigSet {
+        self.own.set().union(self.shared.borrow().set())
     }
 
-    /// Takes the next signal to deliver: faults first, as Linux does (`SYNCHRONOUS_MASK`), then by number.
-    pub(crate) fn take_next(&mut self) -> Option<SigInfo> {
+    /// What can be delivered now, if no other thread takes it.
+    pub(crate) fn deliverable(&self) -> SigSet {
+        self.pending().without(self.blocked)
+    }
+
+    /// Takes the next signal to deliver: faults first, as Linux does (`SYNCHRONOUS_MASK`), then the thread's own by
+    /// number, then of the process's those that are this thread's to take.
+    pub(crate) fn take_next(&mut self, share: SigSet) -> Option<SigInfo> {
         const SYNCHRONOUS: [Signal; 5] = [Signal::SEGV, Signal::BUS, Signal::ILL, Signal::TRAP, Signal::FPE];
-        let ready = self.deliverable();
-        let signal = SYNCHRONOUS
+        let ready = self.own.set().without(self.blocked);
+        let own = SYNCHRONOUS
             .into_iter()
             .find(|signal| ready.contains(*signal))
-            .or(ready.first())?;
-        Some(self.take(signal))
+            .or(ready.first());
+        let signal = own.or(share.without(self.blocked).first())?;
+        self.take(signal)
     }
 
     /// Takes the next signal that ends the task: all that a parent takes notice of while its `vfork` child has its memory
     /// (`wait_for_completion_killable`).
-    pub(crate) fn take_fatal(&mut self, actions: &Actions) -> Option<SigInfo> {
-        let ready = self.deliverable();
+    pub(crate) fn take_fatal(&mut self, actions: &Actions, share: SigSet) -> Option<SigInfo> {
+        let ready = self.own.set().union(share).without(self.blocked);
         let fatal = |signal: &Signal| {
             let ends = matches!(
                 signal.default_action(),
@@ -135,19 +145,19 @@ impl Signals {
         };
         let all = (1..=Signal::MAX).filter_map(Signal::new);
         let signal = all.into_iter().find(fatal)?;
-        Some(self.take(signal))
+        self.take(signal)
     }
 
-    fn take(&mut self, signal: Signal) -> SigInfo {
-        self.pending = self.pending.without(SigSet::of(signal));
-        let at = self.infos.iter().position(|info| info.signal == signal);
-        at.map_or(kernel_info(signal), |at| self.infos.remove(at))
+    /// Takes a pending signal, the thread's own first.
+    pub(crate) fn take(&mut self, signal: Signal) -> Option<SigInfo> {
+        let own = self.own.take(signal);
+        own.or_else(|| self.shared.borrow_mut().take(signal))
     }
 
-    /// Forgets pending signals.
+    /// Forgets pending signals of the thread and of its process.
     pub(crate) fn discard(&mut self, set: SigSet) {
-        self.pending = self.pending.without(set);
-        self.infos.retain(|info| !set.contains(info.signal));
+        self.own.discard(set);
+        self.shared.borrow_mut().discard(set);
     }
 }
 

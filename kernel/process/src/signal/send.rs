@@ -1,9 +1,11 @@
 //! Posting a signal: the effects that come before delivery (`kernel/signal.c`, `prepare_signal`).
 
+use std::rc::Rc;
+
 use abi::signal::{DefaultAction, SIG_DFL, SIG_IGN, SigAction, SigDetail, SigInfo, SigSet, Signal, code, sa};
 
 use crate::kernel::Kernel;
-use crate::task::{Exit, Pid, Report, State, Task};
+use crate::task::{Exit, Pid, Report, State};
 
 const STOPS: [Signal; 4] = [Signal::STOP, Signal::TSTP, Signal::TTIN, Signal::TTOU];
 
@@ -23,33 +25,75 @@ pub(crate) fn is_ignored(action: SigAction, signal: Signal) -> bool {
 }
 
 impl Kernel {
-    /// Posts a signal to a task; one that is gone or a zombie takes no notice.
+    /// Posts a signal to a process, named by any of its threads; one that is gone or a zombie takes no notice.
     pub(crate) fn send(&mut self, to: Pid, info: SigInfo) {
-        let Some(task) = self.tasks.get_mut(&to) else {
+        let Some(process) = self.tasks.get(&to).map(|task| task.tgid) else {
             return;
         };
-        if task.state == State::Zombie {
-            return;
+        if !self.is_dead(process) && self.is_wanted(process, info.signal) {
+            let task = self.task(process);
+            task.signals.shared.borrow_mut().post(info);
+            self.note_posted(process, info.signal);
         }
-        let signal = info.signal;
+    }
+
+    /// Posts a signal to one thread.
+    pub(crate) fn send_to_thread(&mut self, to: Pid, info: SigInfo) {
+        let Some(task) = self.tasks.get(&to) else { return };
+        let process = task.tgid;
+        if task.state != State::Zombie && self.is_wanted(to, info.signal) {
+            self.task_mut(to).signals.own.post(info);
+            self.note_posted(process, info.signal);
+        }
+    }
+
+    /// What a signal does to others before it is delivered, and whether it has any effect on its target at all.
+    fn is_wanted(&mut self, to: Pid, signal: Signal) -> bool {
+        let process = self.task(to).tgid;
         if signal == Signal::CONT {
-            task.signals.discard(stop_set());
-            self.resume(to);
+            self.discard_in_process(process, stop_set());
+            self.resume(process);
         } else if STOPS.contains(&signal) {
-            task.signals.discard(SigSet::of(Signal::CONT));
+            self.discard_in_process(process, SigSet::of(Signal::CONT));
         }
-        let Some(task) = self.tasks.get_mut(&to) else {
-            return;
-        };
+        let task = self.task(to);
         let action = task.actions.borrow().get(signal);
-        if is_ignored(action, signal) && !task.signals.blocked.contains(signal) {
-            return;
-        }
-        post(task, info);
-        if signal == Signal::KILL && task.state == State::Stopped {
-            task.state = State::Runnable;
+        task.signals.blocked.contains(signal) || !is_ignored(action, signal)
+    }
+
+    /// Forgets pending signals of a process and of all its threads.
+    pub(crate) fn discard_in_process(&mut self, process: Pid, set: SigSet) {
+        self.each_thread(process, |task| task.signals.discard(set));
+    }
+
+    fn note_posted(&mut self, process: Pid, signal: Signal) {
+        if signal == Signal::KILL {
+            self.each_thread(process, |task| {
+                if task.state == State::Stopped {
+                    task.state = State::Runnable;
+                }
+            });
         }
         self.bell.ring();
+    }
+
+    /// Which of the signals posted to its process are this thread's to take: those that the first thread blocks and every
+    /// other before it (`complete_signal` asks the first thread first). `SIGKILL` is anybody's.
+    pub(crate) fn share_of(&self, pid: Pid) -> SigSet {
+        let task = self.task(pid);
+        let posted = task.signals.shared.borrow().set();
+        let mut share = posted.without(task.signals.blocked);
+        if share.is_empty() || Rc::strong_count(&task.signals.shared) == 1 {
+            return share;
+        }
+        for other in self.living_threads(task.tgid) {
+            if other == pid {
+                break;
+            }
+            let wants = share.without(self.task(other).signals.blocked);
+            share = share.without(wants.without(SigSet::of(Signal::KILL)));
+        }
+        share
     }
 
     /// Posts a signal that cannot be put off: a blocked or ignored one becomes fatal (`force_sig_info_to_task`).
@@ -63,37 +107,44 @@ impl Kernel {
             task.actions.borrow_mut().set(signal, SigAction::default());
             task.signals.blocked = task.signals.blocked.without(SigSet::of(signal));
         }
-        task.signals.discard(SigSet::of(signal));
-        post(task, info);
+        task.signals.own.discard(SigSet::of(signal));
+        task.signals.own.post(info);
     }
 
-    /// A stopped task goes on; a call that it waited in is looked at again.
-    fn resume(&mut self, pid: Pid) {
-        let Some(task) = self.tasks.get_mut(&pid) else {
-            return;
-        };
-        if task.state != State::Stopped {
-            return;
-        }
-        task.state = match &mut task.wait {
-            Some(wait) => {
-                wait.over = true;
-                State::Waiting
+    /// The threads of a stopped process go on; a call that one waited in is looked at again.
+    fn resume(&mut self, process: Pid) {
+        let mut was_stopped = false;
+        self.each_thread(process, |task| {
+            if task.state != State::Stopped {
+                return;
             }
-            None => State::Runnable,
-        };
-        task.report = Some(Report::Continued);
-        self.tell_parent(pid, code::CLD_CONTINUED, i32::from(Signal::CONT.get()));
+            was_stopped = true;
+            task.state = match &mut task.wait {
+                Some(wait) => {
+                    wait.over = true;
+                    State::Waiting
+                }
+                None => State::Runnable,
+            };
+        });
+        if was_stopped {
+            self.task_mut(process).report = Some(Report::Continued);
+            self.tell_parent(process, code::CLD_CONTINUED, i32::from(Signal::CONT.get()));
+        }
     }
 
-    /// A task stops.
+    /// All threads of a process stop, for a signal that one of them took.
     pub(crate) fn stop(&mut self, pid: Pid, signal: Signal) {
-        let Some(task) = self.tasks.get_mut(&pid) else {
+        let Some(process) = self.tasks.get(&pid).map(|task| task.tgid) else {
             return;
         };
-        task.state = State::Stopped;
-        task.report = Some(Report::Stopped(signal));
-        self.tell_parent(pid, code::CLD_STOPPED, i32::from(signal.get()));
+        self.each_thread(process, |task| {
+            if task.state != State::Zombie {
+                task.state = State::Stopped;
+            }
+        });
+        self.task_mut(process).report = Some(Report::Stopped(signal));
+        self.tell_parent(process, code::CLD_STOPPED, i32::from(signal.get()));
     }
 
     /// `SIGCHLD` to the parent of a task that stopped or goes on, unless it does not want it.
@@ -122,7 +173,7 @@ impl Kernel {
         let Some(action) = self
             .tasks
             .get(&parent)
-            .filter(|parent| parent.state != State::Zombie)
+            .filter(|parent| !self.is_dead(parent.tgid))
             .map(|parent| parent.actions.borrow().get(Signal::CHLD))
         else {
             // The machine's own child is kept until the machine has read its status.
@@ -148,13 +199,4 @@ fn child_info(signal: Signal, pid: Pid, uid: u32, code: i32, status: i32) -> Sig
         status,
     };
     SigInfo { signal, code, detail }
-}
-
-/// Standard signals are not queued: the first one's story stays.
-fn post(task: &mut Task, info: SigInfo) {
-    let signals = &mut task.signals;
-    if !signals.pending.contains(info.signal) {
-        signals.pending = signals.pending.union(SigSet::of(info.signal));
-        signals.infos.push(info);
-    }
 }

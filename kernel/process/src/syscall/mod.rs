@@ -2,8 +2,9 @@
 //!
 //! - [`mman`]: memory. [`mod@file`]: descriptors, reading and writing. [`whole`]: entries, length,
 //!   disk. [`path`]: names. [`poll`]: waiting for files.
-//! - [`process`]: tasks and their identity. [`time`]: clocks and sleep. [`signal`]: signals. [`tty`]: `ioctl`.
-//! - [`misc`]: facts about the machine, random bytes, futex.
+//! - [`mod@clone`]: new tasks. [`process`]: their identity and ends. [`sched`]: turns.
+//! - [`time`]: clocks and sleep. [`signal`]: signals. [`tty`]: `ioctl`.
+//! - [`futex`]: what thread libraries stand on. [`misc`]: facts about the machine, random bytes.
 //!
 //! A call is a function of [`Call`] with an [`Answer`]: a number, or [`Stop`]: an errno, a wait after which the call
 //! is made again from the start, or nothing at all because the registers are already what they should be.
@@ -14,13 +15,16 @@ use crate::kernel::{Kernel, Notice};
 use crate::task::{Pid, State, Task};
 use crate::wait::{Progress, Wait};
 
+mod clone;
 mod file;
+mod futex;
 mod misc;
 pub(crate) use misc::RELEASE;
 mod mman;
 mod path;
 mod poll;
 mod process;
+mod sched;
 mod signal;
 mod time;
 mod tty;
@@ -75,6 +79,9 @@ static HANDLERS: [Option<Handler>; nr::COUNT] = {
         tty::CALLS,
         misc::CALLS,
         whole::CALLS,
+        clone::CALLS,
+        futex::CALLS,
+        sched::CALLS,
     ];
     let mut family = 0;
     while family < families.len() {

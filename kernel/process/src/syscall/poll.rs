@@ -59,7 +59,7 @@ impl Call<'_> {
     }
 
     /// The moment at which a timeout that is given as a `timespec` ends; fixed when the call was first made.
-    fn timeout(&mut self, at: u64) -> Result<Option<u64>, Errno> {
+    pub(super) fn timeout(&mut self, at: u64) -> Result<Option<u64>, Errno> {
         if at == 0 {
             return Ok(None);
         }
@@ -82,7 +82,7 @@ impl Call<'_> {
     }
 
     /// Whether to answer although nothing is ready.
-    fn is_over(&self, deadline: Option<u64>) -> bool {
+    pub(super) fn is_over(&self, deadline: Option<u64>) -> bool {
         deadline.is_some_and(|deadline| deadline <= self.kernel.clock.monotonic_ns)
     }
 }

@@ -1,25 +1,23 @@
-//! Calls about tasks: making and ending them, who they are, what they may use.
+//! Calls about tasks: running programs and ending, waiting, who they are, what they may use.
 
 use std::rc::Rc;
 
 use abi::Errno;
-use abi::flags::{CloneFlags, WaitFlags};
+use abi::flags::WaitFlags;
 use abi::nr;
 use abi::process::{RLIMIT_NOFILE, RLIMITS, Rlimit, Rusage};
-use abi::signal::Signal;
 
 use super::{Answer, Call, Handler, Stop};
-use crate::task::{Exit, Pid, Report, State, Task};
+use crate::task::{Exit, Pid, Report, Task};
 use crate::wait::Wait;
 
 pub(super) const CALLS: &[(usize, Handler)] = &[
-    (nr::CLONE, clone),
     (nr::EXECVE, execve),
     (nr::EXIT, exit),
-    (nr::EXIT_GROUP, exit),
+    (nr::EXIT_GROUP, exit_group),
     (nr::WAIT4, wait4),
     (nr::GETPID, getpid),
-    (nr::GETTID, getpid),
+    (nr::GETTID, gettid),
     (nr::GETPPID, getppid),
     (nr::GETUID, getuid),
     (nr::GETEUID, geteuid),
@@ -34,10 +32,6 @@ pub(super) const CALLS: &[(usize, Handler)] = &[
     (nr::SETPGID, setpgid),
     (nr::GETSID, getsid),
     (nr::SETSID, setsid),
-    (nr::SET_TID_ADDRESS, set_tid_address),
-    (nr::SET_ROBUST_LIST, set_robust_list),
-    (nr::SCHED_YIELD, sched_yield),
-    (nr::SCHED_GETAFFINITY, sched_getaffinity),
     (nr::GETPRIORITY, getpriority),
     (nr::SETPRIORITY, setpriority),
     (nr::PRLIMIT64, prlimit64),
@@ -47,77 +41,6 @@ pub(super) const CALLS: &[(usize, Handler)] = &[
     (nr::PRCTL, prctl),
     (nr::PERSONALITY, personality),
 ];
-
-fn clone(call: &mut Call<'_>) -> Answer {
-    let [bits, stack, parent_tid, tls, child_tid, _] = call.args;
-    // A vfork that waits is made again: its child is there already.
-    if let Some(child) = call.task().progress.waits_on {
-        return match call.kernel.wait_for_vfork(call.pid) {
-            Some(wait) => Err(Stop::Wait(wait)),
-            None => Ok(child),
-        };
-    }
-    let flags = CloneFlags::from_bits_retain(bits & !0xff);
-    check_clone(flags)?;
-    let exit_signal = Signal::new(bits & 0xff);
-    let child = call.kernel.fork(call.pid, flags, exit_signal)?;
-    let task = call.kernel.task_mut(child);
-    task.regs.set_x(0, 0);
-    if stack != 0 {
-        task.regs.set_sp(stack);
-    }
-    if flags.contains(CloneFlags::SETTLS) {
-        task.regs.tpidr = tls;
-    }
-    if flags.contains(CloneFlags::CHILD_CLEARTID) {
-        task.clear_child_tid = child_tid;
-    }
-    let number = child.get().to_le_bytes();
-    // Linux does not report bad addresses here either.
-    if flags.contains(CloneFlags::PARENT_SETTID) {
-        let _ = call.write(parent_tid, &number);
-    }
-    if flags.contains(CloneFlags::CHILD_SETTID) {
-        let _ = call.kernel.write_user(child, child_tid, &number);
-    }
-    let answer = u64::from(child.get());
-    match call.kernel.wait_for_vfork(call.pid) {
-        Some(wait) => {
-            call.task_mut().progress.waits_on = Some(answer);
-            Err(Stop::Wait(wait))
-        }
-        None => Ok(answer),
-    }
-}
-
-/// Linux's rules for combinations, then what this machine cannot do yet: threads and namespaces.
-fn check_clone(flags: CloneFlags) -> Result<(), Errno> {
-    if flags.contains(CloneFlags::SIGHAND) && !flags.contains(CloneFlags::VM) {
-        return Err(Errno::EINVAL);
-    }
-    if flags.contains(CloneFlags::THREAD) && !flags.contains(CloneFlags::SIGHAND) {
-        return Err(Errno::EINVAL);
-    }
-    let known = CloneFlags::VM
-        | CloneFlags::FS
-        | CloneFlags::FILES
-        | CloneFlags::SIGHAND
-        | CloneFlags::VFORK
-        | CloneFlags::PARENT
-        | CloneFlags::SYSVSEM
-        | CloneFlags::SETTLS
-        | CloneFlags::PARENT_SETTID
-        | CloneFlags::CHILD_CLEARTID
-        | CloneFlags::CHILD_SETTID
-        | CloneFlags::DETACHED
-        | CloneFlags::UNTRACED
-        | CloneFlags::PTRACE;
-    if known.contains(flags) {
-        Ok(())
-    } else {
-        Err(Errno::EINVAL)
-    }
-}
 
 impl Call<'_> {
     /// A null-terminated array of texts.
@@ -160,7 +83,13 @@ fn execve(call: &mut Call<'_>) -> Answer {
 
 fn exit(call: &mut Call<'_>) -> Answer {
     let code = Exit::Code(call.args[0] as u8);
-    call.kernel.end(call.pid, code);
+    call.kernel.end_thread(call.pid, code);
+    Err(Stop::NoAnswer)
+}
+
+fn exit_group(call: &mut Call<'_>) -> Answer {
+    let code = Exit::Code(call.args[0] as u8);
+    call.kernel.end_process(call.pid, code);
     Err(Stop::NoAnswer)
 }
 
@@ -187,20 +116,22 @@ fn wait4(call: &mut Call<'_>) -> Answer {
         return Err(Errno::EINVAL.into());
     }
     let me = call.task();
-    let (pid, group) = (me.pid, me.group);
-    let mine = |task: &&Task| task.parent == pid && selects(selector, group, task);
+    // A child is its process's, whichever thread made it.
+    let (process, group) = (me.tgid, me.group);
+    let mine = |task: &&Task| task.is_first() && task.parent == process && selects(selector, group, task);
     let children: Vec<Pid> = call.kernel.tasks().filter(mine).map(|task| task.pid).collect();
     if children.is_empty() {
         return Err(Errno::ECHILD.into());
     }
     for child in children {
-        let Some(status) = news_of(call.kernel.task_mut(child), flags) else {
+        let dead = call.kernel.is_dead(child);
+        let Some(status) = news_of(call.kernel.task_mut(child), dead, flags) else {
             continue;
         };
         let usage = usage_of_child(call, child);
         call.write_if_wanted(status_at, &status.to_le_bytes())?;
         call.write_if_wanted(usage_at, &usage.encode())?;
-        if call.kernel.task(child).state == State::Zombie {
+        if dead {
             reap(call, child);
         }
         return Ok(u64::from(child.get()));
@@ -212,8 +143,8 @@ fn wait4(call: &mut Call<'_>) -> Answer {
 }
 
 /// A child's status if there is something to tell; news of a living child are told once.
-fn news_of(task: &mut Task, flags: WaitFlags) -> Option<u32> {
-    if let Some(exit) = task.exit {
+fn news_of(task: &mut Task, dead: bool, flags: WaitFlags) -> Option<u32> {
+    if let Some(exit) = task.exit.filter(|_| dead) {
         return Some(exit.wait_status());
     }
     let status = match task.report? {
@@ -227,9 +158,10 @@ fn news_of(task: &mut Task, flags: WaitFlags) -> Option<u32> {
 
 fn usage_of_child(call: &Call<'_>, child: Pid) -> Rusage {
     let task = call.kernel.task(child);
+    let times = call.kernel.process_times(child);
     Rusage {
-        user_ns: task.times.user_ns + task.times.children_user_ns,
-        system_ns: task.times.system_ns + task.times.children_system_ns,
+        user_ns: times.user_ns + times.children_user_ns,
+        system_ns: times.system_ns + times.children_system_ns,
         max_rss_kib: call.kernel.peak_rss_kib(child),
         switches: task.switches,
         ..Rusage::default()
@@ -237,16 +169,21 @@ fn usage_of_child(call: &Call<'_>, child: Pid) -> Rusage {
 }
 
 fn reap(call: &mut Call<'_>, child: Pid) {
+    let times = call.kernel.process_times(child);
     let Some(dead) = call.kernel.tasks.remove(&child) else {
         return;
     };
-    let me = call.task_mut();
-    me.times.children_user_ns += dead.times.user_ns + dead.times.children_user_ns;
-    me.times.children_system_ns += dead.times.system_ns + dead.times.children_system_ns;
+    let me = call.kernel.process_mut(call.pid);
+    me.times.children_user_ns += times.user_ns + times.children_user_ns;
+    me.times.children_system_ns += times.system_ns + times.children_system_ns;
     me.children_max_rss_kib = me.children_max_rss_kib.max(dead.children_max_rss_kib);
 }
 
 fn getpid(call: &mut Call<'_>) -> Answer {
+    Ok(u64::from(call.task().tgid.get()))
+}
+
+fn gettid(call: &mut Call<'_>) -> Answer {
     Ok(u64::from(call.pid.get()))
 }
 
@@ -342,14 +279,20 @@ fn setpgid(call: &mut Call<'_>) -> Answer {
     if call.int(1) < 0 {
         return Err(Errno::EINVAL.into());
     }
-    let pid = call.named(call.int(0))?;
+    let pid = match call.int(0) {
+        0 => call.task().tgid,
+        number => call.named(number)?,
+    };
     let group = match call.int(1) {
         0 => pid,
         number => Pid::new(number as u32),
     };
-    let session = call.task().session;
+    let (session, process) = (call.task().session, call.task().tgid);
     let target = call.kernel.task(pid);
-    if target.pid != call.pid && target.parent != call.pid {
+    if !target.is_first() {
+        return Err(Errno::EINVAL.into());
+    }
+    if pid != process && target.parent != process {
         return Err(Errno::ESRCH.into());
     }
     if target.session != session || target.session == pid {
@@ -359,7 +302,7 @@ fn setpgid(call: &mut Call<'_>) -> Answer {
     if group != pid && !call.kernel.tasks().any(exists) {
         return Err(Errno::EPERM.into());
     }
-    call.kernel.task_mut(pid).group = group;
+    call.kernel.each_thread(pid, |task| task.group = group);
     Ok(0)
 }
 
@@ -369,44 +312,15 @@ fn getsid(call: &mut Call<'_>) -> Answer {
 }
 
 fn setsid(call: &mut Call<'_>) -> Answer {
-    let pid = call.pid;
+    let pid = call.task().tgid;
     if call.kernel.tasks().any(|task| task.group == pid) {
         return Err(Errno::EPERM.into());
     }
-    let task = call.task_mut();
-    task.session = pid;
-    task.group = pid;
+    call.kernel.each_thread(pid, |task| {
+        task.session = pid;
+        task.group = pid;
+    });
     Ok(u64::from(pid.get()))
-}
-
-fn set_tid_address(call: &mut Call<'_>) -> Answer {
-    call.task_mut().clear_child_tid = call.args[0];
-    getpid(call)
-}
-
-/// Robust futexes matter when a thread dies beside others; there are no threads yet.
-fn set_robust_list(call: &mut Call<'_>) -> Answer {
-    if call.args[1] == 24 {
-        Ok(0)
-    } else {
-        Err(Errno::EINVAL.into())
-    }
-}
-
-fn sched_yield(call: &mut Call<'_>) -> Answer {
-    call.kernel.yield_turn(call.pid);
-    Ok(0)
-}
-
-/// One processor.
-fn sched_getaffinity(call: &mut Call<'_>) -> Answer {
-    call.named(call.int(0))?;
-    let size = call.args[1];
-    if size < 8 || !size.is_multiple_of(8) {
-        return Err(Errno::EINVAL.into());
-    }
-    call.write(call.args[2], &1u64.to_le_bytes())?;
-    Ok(8)
 }
 
 const PRIO_PROCESS: u64 = 0;
@@ -463,8 +377,9 @@ fn limit(call: &mut Call<'_>, pid: Pid, which: u64, new_at: u64, old_at: u64) ->
         if new.maximum > old.maximum && call.task().creds.euid != 0 {
             return Err(Errno::EPERM.into());
         }
-        let task = call.kernel.task_mut(pid);
-        task.limits[which] = new;
+        let process = call.kernel.task(pid).tgid;
+        call.kernel.each_thread(process, |task| task.limits[which] = new);
+        let task = call.kernel.task(pid);
         let limits = task.memory_limits();
         if let Some(space) = task.space.as_ref().map(Rc::clone) {
             call.kernel.memory.set_limits(space.id, limits);
@@ -499,12 +414,16 @@ fn setrlimit(call: &mut Call<'_>) -> Answer {
 fn getrusage(call: &mut Call<'_>) -> Answer {
     const CHILDREN: i32 = -1;
     const THREAD: i32 = 1;
-    let times = call.task().times;
+    let times = match call.int(0) {
+        THREAD => call.task().times,
+        _ => call.kernel.process_times(call.task().tgid),
+    };
+    let peak = call.kernel.process_mut(call.pid).children_max_rss_kib;
     let usage = match call.int(0) {
         CHILDREN => Rusage {
             user_ns: times.children_user_ns,
             system_ns: times.children_system_ns,
-            max_rss_kib: call.task().children_max_rss_kib,
+            max_rss_kib: peak,
             ..Rusage::default()
         },
         0 | THREAD => {

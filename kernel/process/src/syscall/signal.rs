@@ -9,7 +9,7 @@ use abi::signal::{
 
 use super::{Answer, Call, Handler, Stop};
 use crate::signal::send::is_ignored;
-use crate::task::{Pid, State, Task};
+use crate::task::{Pid, Task};
 use crate::wait::Wait;
 
 pub(super) const CALLS: &[(usize, Handler)] = &[
@@ -17,6 +17,7 @@ pub(super) const CALLS: &[(usize, Handler)] = &[
     (nr::RT_SIGPROCMASK, rt_sigprocmask),
     (nr::RT_SIGPENDING, rt_sigpending),
     (nr::RT_SIGSUSPEND, rt_sigsuspend),
+    (nr::RT_SIGTIMEDWAIT, rt_sigtimedwait),
     (nr::RT_SIGRETURN, rt_sigreturn),
     (nr::SIGALTSTACK, sigaltstack),
     (nr::KILL, kill),
@@ -50,7 +51,8 @@ fn rt_sigaction(call: &mut Call<'_>) -> Answer {
         task.actions.borrow_mut().set(signal, new);
         // POSIX: ignoring a signal discards a pending one.
         if is_ignored(new, signal) {
-            task.signals.discard(SigSet::of(signal));
+            let process = task.tgid;
+            call.kernel.discard_in_process(process, SigSet::of(signal));
         }
     }
     call.write_if_wanted(old_at, &old.encode())?;
@@ -80,7 +82,7 @@ fn rt_sigpending(call: &mut Call<'_>) -> Answer {
         return Err(Errno::EINVAL.into());
     }
     let signals = &call.task().signals;
-    let pending = signals.pending.0 & signals.blocked.0;
+    let pending = signals.pending().0 & signals.blocked.0;
     let length = call.args[1] as usize;
     call.write(call.args[0], &pending.to_le_bytes()[..length])?;
     Ok(0)
@@ -103,6 +105,25 @@ fn rt_sigsuspend(call: &mut Call<'_>) -> Answer {
     let mask = SigSet(u64::from_le_bytes(call.read(call.args[0])?));
     call.swap_mask(mask);
     Err(Stop::Wait(Wait::for_bell().not_restarted()))
+}
+
+/// Takes a signal of a set without running its handler; the signals of the set are blocked, or this is a race of the
+/// program's own.
+fn rt_sigtimedwait(call: &mut Call<'_>) -> Answer {
+    let [set_at, info_at, timeout_at, size, ..] = call.args;
+    check_size(size)?;
+    let set = SigSet(u64::from_le_bytes(call.read(set_at)?)).without(SigSet::UNBLOCKABLE);
+    let deadline = call.timeout(timeout_at)?;
+    let signals = &mut call.task_mut().signals;
+    let wanted = SigSet(signals.pending().0 & set.0);
+    if let Some(info) = wanted.first().and_then(|signal| signals.take(signal)) {
+        call.write_if_wanted(info_at, &info.encode())?;
+        return Ok(u64::from(info.signal.get()));
+    }
+    if call.is_over(deadline) {
+        return Err(Errno::EAGAIN.into());
+    }
+    Err(Stop::Wait(Wait::for_bell().until(deadline).not_restarted()))
 }
 
 fn rt_sigreturn(call: &mut Call<'_>) -> Answer {
@@ -150,20 +171,17 @@ fn signal_argument(number: u64) -> Result<Option<Signal>, Errno> {
     }
 }
 
-fn post(call: &mut Call<'_>, targets: &[Pid], signal: Option<Signal>, code: i32) {
-    let Some(signal) = signal else { return };
+fn info_of(call: &Call<'_>, signal: Signal, code: i32) -> SigInfo {
     let detail = SigDetail::User {
-        pid: call.pid.get(),
+        pid: call.task().tgid.get(),
         uid: call.task().creds.uid,
     };
-    for target in targets {
-        call.kernel.send(*target, SigInfo { signal, code, detail });
-    }
+    SigInfo { signal, code, detail }
 }
 
 fn kill(call: &mut Call<'_>) -> Answer {
     let signal = signal_argument(u64::from(call.args[1] as u32))?;
-    let (me, group) = (call.pid, call.task().group);
+    let (me, group) = (call.task().tgid, call.task().group);
     let number = call.int(0);
     let chosen = |task: &&Task| match number {
         0 => task.group == group,
@@ -172,38 +190,47 @@ fn kill(call: &mut Call<'_>) -> Answer {
         pid if pid > 0 => task.pid.get() == pid as u32,
         other => task.group.get() == other.unsigned_abs(),
     };
-    let targets: Vec<Pid> = call.kernel.tasks().filter(chosen).map(|task| task.pid).collect();
+    // A positive number may be that of any thread; its process gets the signal.
+    let is_target = |task: &&Task| (number > 0 || task.is_first()) && chosen(task);
+    let targets: Vec<Pid> = call
+        .kernel
+        .tasks()
+        .filter(is_target)
+        .map(|task| task.pid)
+        .collect();
     if targets.is_empty() {
         return Err(Errno::ESRCH.into());
     }
-    post(call, &targets, signal, code::SI_USER);
+    if let Some(signal) = signal {
+        let info = info_of(call, signal, code::SI_USER);
+        targets
+            .into_iter()
+            .for_each(|target| call.kernel.send(target, info));
+    }
     Ok(0)
 }
 
-fn to_thread(call: &mut Call<'_>, number: i32, signal: u64) -> Answer {
-    let signal = signal_argument(u64::from(signal as u32))?;
-    if number <= 0 {
+/// A signal for the thread of this number; for one of a certain process if that is given.
+fn to_thread(call: &mut Call<'_>, process: Option<i32>, thread: i32, signal: u64) -> Answer {
+    if thread <= 0 || process.is_some_and(|process| process <= 0) {
         return Err(Errno::EINVAL.into());
     }
-    let target = call.named(number)?;
-    if call.kernel.task(target).state != State::Zombie {
-        post(call, &[target], signal, code::SI_TKILL);
+    let target = call.named(thread)?;
+    let its = call.kernel.task(target).tgid.get();
+    if process.is_some_and(|process| process.cast_unsigned() != its) {
+        return Err(Errno::ESRCH.into());
+    }
+    if let Some(signal) = signal_argument(u64::from(signal as u32))? {
+        let info = info_of(call, signal, code::SI_TKILL);
+        call.kernel.send_to_thread(target, info);
     }
     Ok(0)
 }
 
 fn tkill(call: &mut Call<'_>) -> Answer {
-    to_thread(call, call.int(0), call.args[1])
+    to_thread(call, None, call.int(0), call.args[1])
 }
 
 fn tgkill(call: &mut Call<'_>) -> Answer {
-    let (group, thread) = (call.int(0), call.int(1));
-    if group <= 0 || thread <= 0 {
-        return Err(Errno::EINVAL.into());
-    }
-    // Every task is a group of its own.
-    if group != thread {
-        return Err(Errno::ESRCH.into());
-    }
-    to_thread(call, thread, call.args[2])
+    to_thread(call, Some(call.int(0)), call.int(1), call.args[2])
 }

@@ -32,8 +32,12 @@ impl Call<'_> {
             CLOCK_MONOTONIC | CLOCK_MONOTONIC_RAW | CLOCK_MONOTONIC_COARSE | CLOCK_BOOTTIME => {
                 Ok(clock.monotonic_ns)
             }
-            CLOCK_PROCESS_CPUTIME_ID | CLOCK_THREAD_CPUTIME_ID => {
+            CLOCK_THREAD_CPUTIME_ID => {
                 let times = self.task().times;
+                Ok(times.user_ns + times.system_ns)
+            }
+            CLOCK_PROCESS_CPUTIME_ID => {
+                let times = self.kernel.process_times(self.task().tgid);
                 Ok(times.user_ns + times.system_ns)
             }
             _ => Err(Errno::EINVAL),
@@ -99,7 +103,7 @@ fn clock_nanosleep(call: &mut Call<'_>) -> Answer {
 
 fn times(call: &mut Call<'_>) -> Answer {
     let tick = 1_000_000_000 / CLOCK_TICKS;
-    let times = call.task().times;
+    let times = call.kernel.process_times(call.task().tgid);
     let fields = [
         times.user_ns,
         times.system_ns,
@@ -125,7 +129,8 @@ fn getitimer(call: &mut Call<'_>) -> Answer {
     if call.args[0] != ITIMER_REAL {
         return Err(Errno::EINVAL.into());
     }
-    let bytes = encode_alarm(call.task().alarm, call.kernel.clock.monotonic_ns);
+    let alarm = call.kernel.process_mut(call.pid).alarm;
+    let bytes = encode_alarm(alarm, call.kernel.clock.monotonic_ns);
     call.write(call.args[1], &bytes)?;
     Ok(0)
 }
@@ -146,8 +151,8 @@ fn setitimer(call: &mut Call<'_>) -> Answer {
             (first > 0).then_some(Alarm { at, every })
         }
     };
-    let old = encode_alarm(call.task().alarm, now);
+    let old = encode_alarm(call.kernel.process_mut(call.pid).alarm, now);
     call.write_if_wanted(call.args[2], &old)?;
-    call.task_mut().alarm = alarm;
+    call.kernel.process_mut(call.pid).alarm = alarm;
     Ok(0)
 }
