@@ -1,6 +1,6 @@
 //! Processes of several threads (`CLONE_THREAD`): who they are, and how one thread or all of them end.
 //!
-//! A process is named by its first thread, whose [`Task`](crate::Task) stays in the table until the last thread has ended and the
+//! A process is named by its first thread, whose [`Task`] stays in the table until the last thread has ended and the
 //! parent has waited. Other threads vanish when they end (`release_task` at once, since nobody waits for them).
 //! Neighbours: `lifecycle` (spawn, fork, exec), `futex` (what a dying thread leaves behind), `signal`.
 

@@ -19,6 +19,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::clock::Clock;
 use crate::death::Death;
+use crate::file::root::Root;
 use crate::file::{Bundle, HostBacking};
 use crate::rng::Rng;
 use crate::task::{Exit, Pid, State, Task};
@@ -48,6 +49,8 @@ pub struct Config {
     pub first_pid: u32,
     /// `uname(2)`'s node name.
     pub hostname: String,
+    /// The folder of the host that guests see as `/`; without one they see the host's tree with its user's rights.
+    pub root: Option<Root>,
 }
 
 impl Default for Config {
@@ -59,6 +62,7 @@ impl Default for Config {
             programs: Vec::new(),
             first_pid: 1,
             hostname: "pagewalk".to_owned(),
+            root: None,
         }
     }
 }

@@ -40,6 +40,7 @@ pub use abi::Errno;
 pub use clock::Clock;
 pub use death::{Cause, Death, Place, Region};
 pub use exec::error::{ElfError, ExecError};
+pub use file::root::Root;
 pub use kernel::{Bundled, Config, Kernel, Notice, Waits};
 pub use lifecycle::{Spawn, SpawnError};
 pub use proc::tree as proc_tree;

@@ -89,7 +89,7 @@ impl Kernel {
             space: None,
             files: Rc::new(RefCell::new(FdTable::default())),
             directories: Rc::new(RefCell::new(Directories {
-                anchor: anchor(&spawn.working),
+                anchor: self.anchor_of(&spawn.working),
                 working: spawn.working.clone(),
                 umask: 0o022,
             })),
@@ -138,6 +138,14 @@ impl Kernel {
         drop(program);
         self.close_files();
         Ok(pid)
+    }
+
+    /// The first program's working directory itself.
+    fn anchor_of(&self, working: &[u8]) -> Option<Rc<std::os::fd::OwnedFd>> {
+        match &self.config.root {
+            Some(root) => anchor(&root.find(working).ok()?.used),
+            None => anchor(working),
+        }
     }
 
     /// `execve(2)`: from here on the task is the new program.

@@ -1,7 +1,7 @@
 //! Files as tasks see them: descriptors, open file descriptions, and what stands behind them.
 //!
 //! - [`table`]: a task's descriptors.
-//! - [`resolve`]: the one place where a path becomes a place; confinement belongs there.
+//! - [`resolve`]: the one place where a path becomes a place; with [`root`], which confines it.
 //! - [`open`]: from a place to an open file.
 //! - [`host`]: files of the host. [`pipe`]: pipes between guests. [`bundle`]: programs that come with the machine.
 //! - [`io`]: reading and writing without ever blocking the machine. [`stat`]: what a file says of itself.
@@ -14,6 +14,7 @@ pub(crate) mod io;
 pub(crate) mod open;
 pub(crate) mod pipe;
 pub(crate) mod resolve;
+pub(crate) mod root;
 pub(crate) mod stat;
 pub(crate) mod table;
 

@@ -77,7 +77,14 @@ impl Kernel {
     ) -> Result<Rc<File>, Errno> {
         let umask = self.task(pid).directories.borrow().umask;
         let mode = Mode::from_bits_truncate(mode & 0o7777 & !umask);
-        let fd = rustix::fs::openat(CWD, &*path.used, host_flags(flags), mode).map_err(errno)?;
+        let itself =
+            flags.contains(OpenFlags::NOFOLLOW) || flags.contains(OpenFlags::CREAT | OpenFlags::EXCL);
+        let name = if itself { &path.itself } else { &path.used };
+        let mut how = host_flags(flags);
+        if path.missing {
+            how |= OFlags::NOFOLLOW;
+        }
+        let fd = rustix::fs::openat(CWD, &**name, how, mode).map_err(errno)?;
         let fd = Rc::new(fd);
         let stat = convert_stat(&rustix::fs::fstat(&fd).map_err(errno)?);
         // A link of the host may lead into its /proc, where the machine's own memory is a file to its user.
@@ -192,7 +199,7 @@ impl Kernel {
         } else {
             join(working, path)
         };
-        match place(absolute) {
+        match self.confine(place(absolute)).map_err(ExecError::Open)? {
             Place::Program(name) => self.bundled_program(&name).ok_or(ExecError::Open(Errno::ENOENT)),
             Place::Host(path) => self.open_host_program(path.used),
             Place::Proc(path) => match self.exe_link(&path) {
@@ -234,6 +241,10 @@ impl Kernel {
         let path = rustix::fs::readlinkat(CWD, &*proc_fd(&fd), Vec::new())
             .map(|target| target.into_bytes())
             .unwrap_or(path);
+        let path = match &self.config.root {
+            Some(root) => root.inside(path),
+            None => path,
+        };
         let file = self.cache_host_file(&fd, &stat, &path, true, false);
         Ok(Program {
             file,

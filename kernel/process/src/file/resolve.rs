@@ -1,7 +1,7 @@
 //! From a path to a place: the one function through which every path of every call goes.
 //!
-//! Key types: [`Place`], what a path names; [`HostPath`]. A guest runs with its user's own rights on the host's tree; a root folder
-//! that confines it belongs into [`Kernel::resolve`] and nowhere else.
+//! Key types: [`Place`], what a path names; [`HostPath`]. A guest runs with its user's own rights on the host's tree, or
+//! on what [`Root`](super::root::Root) holds of it: [`Kernel::confine`] is the last step of every path.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
@@ -19,10 +19,14 @@ use crate::task::Pid;
 pub(crate) struct HostPath {
     /// As people know it: absolute, by names.
     pub(crate) shown: Vec<u8>,
-    /// What the host is asked for.
+    /// What the host is asked for when a link at the path's end is followed.
     pub(crate) used: Vec<u8>,
-    /// Keeps the directory open that `used` begins in.
-    _anchor: Option<Rc<OwnedFd>>,
+    /// What the host is asked for when it is not: the link itself.
+    pub(crate) itself: Vec<u8>,
+    /// There is nothing yet in a root folder: a link that appears meanwhile must not be followed.
+    pub(crate) missing: bool,
+    /// Keep the directories open that those begin in.
+    _anchors: [Option<Rc<OwnedFd>>; 2],
 }
 
 impl HostPath {
@@ -30,20 +34,55 @@ impl HostPath {
     pub(crate) fn absolute(path: Vec<u8>) -> Self {
         Self {
             used: path.clone(),
+            itself: path.clone(),
             shown: path,
-            _anchor: None,
+            missing: false,
+            _anchors: [None, None],
         }
     }
 
     /// `path` from an open directory of the host.
     pub(crate) fn within(self, anchor: Rc<OwnedFd>, path: &[u8]) -> Self {
-        let start = format!("/proc/self/fd/{}", anchor.as_raw_fd());
+        let used = join(&fd_path(&anchor), path);
         Self {
-            used: join(start.as_bytes(), path),
-            shown: self.shown,
-            _anchor: Some(anchor),
+            itself: used.clone(),
+            used,
+            _anchors: [Some(anchor), None],
+            ..self
         }
     }
+
+    /// An object that is held open; a folder unless it is given a name.
+    pub(crate) fn held(shown: Vec<u8>, object: Rc<OwnedFd>) -> Self {
+        Self {
+            used: fd_path(&object),
+            // The descriptor's own name is a link to the host.
+            itself: join(&fd_path(&object), b"."),
+            shown,
+            missing: false,
+            _anchors: [Some(object), None],
+        }
+    }
+
+    /// The same, reached by this name in a directory.
+    pub(crate) fn known_as(mut self, parent: Rc<OwnedFd>, name: &[u8]) -> Self {
+        self.itself = join(&fd_path(&parent), name);
+        self._anchors[1] = Some(parent);
+        self
+    }
+
+    /// A name in a directory that nothing has yet.
+    pub(crate) fn missing(shown: Vec<u8>, parent: Rc<OwnedFd>, name: &[u8]) -> Self {
+        let path = Self::absolute(shown).within(parent, name);
+        Self {
+            missing: true,
+            ..path
+        }
+    }
+}
+
+fn fd_path(fd: &OwnedFd) -> Vec<u8> {
+    format!("/proc/self/fd/{}", fd.as_raw_fd()).into_bytes()
 }
 
 /// Two are the same if they are shown the same.
@@ -85,13 +124,24 @@ impl Kernel {
             return Err(Errno::ENAMETOOLONG);
         }
         if path[0] == b'/' {
-            return Ok(place(path.to_vec()));
+            return self.confine(place(path.to_vec()));
         }
         let (directory, anchor) = self.directory(pid, from)?;
+        if self.config.root.is_some() {
+            return self.confine(place(join(&directory, path)));
+        }
         Ok(match (place(join(&directory, path)), anchor) {
             (Place::Host(host), Some(anchor)) => Place::Host(host.within(anchor, path)),
             (place, _) => place,
         })
+    }
+
+    /// With a root folder: a path of the host means what lies there inside.
+    pub(crate) fn confine(&self, place: Place) -> Result<Place, Errno> {
+        match (&self.config.root, place) {
+            (Some(root), Place::Host(path)) => root.find(&path.shown).map(Place::Host),
+            (_, place) => Ok(place),
+        }
     }
 
     /// Where the links of `/proc` lead from this path; the place that comes out is none of them.
@@ -114,7 +164,7 @@ impl Kernel {
             };
             match place(absolute) {
                 Place::Proc(next) => path = next,
-                other => return Ok(other),
+                other => return self.confine(other),
             }
         }
         Err(Errno::ELOOP)
@@ -139,7 +189,7 @@ impl Kernel {
     }
 }
 
-/// A directory of the host as the place where relative paths begin.
+/// A directory of the host as the place where relative paths begin; by the host's own path.
 pub(crate) fn anchor(path: &[u8]) -> Option<Rc<OwnedFd>> {
     use rustix::fs::{CWD, Mode, OFlags};
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;

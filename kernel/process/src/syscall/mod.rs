@@ -4,7 +4,8 @@
 //!   disk. [`path`]: names. [`poll`]: waiting for files.
 //! - [`mod@clone`]: new tasks. [`process`]: their identity and ends. [`sched`]: turns.
 //! - [`time`]: clocks and sleep. [`signal`]: signals. [`tty`]: `ioctl`.
-//! - [`futex`]: what thread libraries stand on. [`misc`]: facts about the machine, random bytes.
+//! - [`xattr`]: extended attributes, which no file has. [`futex`]: what thread libraries stand on.
+//!   [`misc`]: facts about the machine, random bytes.
 //!
 //! A call is a function of [`Call`] with an [`Answer`]: a number, or [`Stop`]: an errno, a wait after which the call
 //! is made again from the start, or nothing at all because the registers are already what they should be.
@@ -29,6 +30,7 @@ mod signal;
 mod time;
 mod tty;
 mod whole;
+mod xattr;
 
 #[cfg(test)]
 mod fuzz;
@@ -80,6 +82,7 @@ static HANDLERS: [Option<Handler>; nr::COUNT] = {
         misc::CALLS,
         whole::CALLS,
         clone::CALLS,
+        xattr::CALLS,
         futex::CALLS,
         sched::CALLS,
     ];

@@ -157,7 +157,7 @@ fn readlinkat(call: &mut Call<'_>) -> Answer {
     }
     let path = call.path(call.args[1])?;
     let target = match call.kernel.resolve(call.pid, call.int(0), &path)? {
-        Place::Host(path) => rustix::fs::readlinkat(CWD, &*path.used, Vec::new())
+        Place::Host(path) => rustix::fs::readlinkat(CWD, &*path.itself, Vec::new())
             .map_err(errno)?
             .into_bytes(),
         Place::Proc(path) => match proc::read_link(call.kernel, call.pid, &path) {
@@ -196,7 +196,8 @@ fn access(call: &mut Call<'_>, flags: AtFlags) -> Answer {
                 host |= rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
             }
             let wanted = Access::from_bits_truncate(mode);
-            rustix::fs::accessat(CWD, &*path.used, wanted, host).map_err(errno)?;
+            let name = followed(&path, !flags.contains(AtFlags::SYMLINK_NOFOLLOW));
+            rustix::fs::accessat(CWD, name, wanted, host).map_err(errno)?;
         }
         place => {
             let stat = call.kernel.stat_place(call.pid, &place, true)?;
@@ -228,8 +229,13 @@ fn unlinkat(call: &mut Call<'_>) -> Answer {
         true => rustix::fs::AtFlags::REMOVEDIR,
         false => rustix::fs::AtFlags::empty(),
     };
-    rustix::fs::unlinkat(CWD, &*path.used, host).map_err(errno)?;
+    rustix::fs::unlinkat(CWD, &*path.itself, host).map_err(errno)?;
     Ok(0)
+}
+
+/// What the host is asked for by a call that does or does not follow a link at the path's end.
+fn followed(path: &HostPath, follow: bool) -> &[u8] {
+    if follow { &path.used } else { &path.itself }
 }
 
 fn permissions(call: &Call<'_>, mode: u64) -> Mode {
@@ -240,7 +246,7 @@ fn permissions(call: &Call<'_>, mode: u64) -> Mode {
 fn mkdirat(call: &mut Call<'_>) -> Answer {
     let path = call.host_path(call.int(0), call.args[1])?;
     let mode = permissions(call, call.args[2]);
-    rustix::fs::mkdirat(CWD, &*path.used, mode).map_err(errno)?;
+    rustix::fs::mkdirat(CWD, &*path.itself, mode).map_err(errno)?;
     Ok(0)
 }
 
@@ -251,7 +257,7 @@ fn renameat(call: &mut Call<'_>) -> Answer {
     let flags = rustix::fs::RenameFlags::from_bits(bits).ok_or(Errno::EINVAL)?;
     let old = call.host_path(call.int(0), call.args[1])?;
     let new = call.host_path(call.int(2), call.args[3])?;
-    rustix::fs::renameat_with(CWD, &*old.used, CWD, &*new.used, flags).map_err(errno)?;
+    rustix::fs::renameat_with(CWD, &*old.itself, CWD, &*new.itself, flags).map_err(errno)?;
     Ok(0)
 }
 
@@ -263,14 +269,15 @@ fn linkat(call: &mut Call<'_>) -> Answer {
     };
     let old = call.host_path(call.int(0), call.args[1])?;
     let new = call.host_path(call.int(2), call.args[3])?;
-    rustix::fs::linkat(CWD, &*old.used, CWD, &*new.used, host).map_err(errno)?;
+    let old = followed(&old, flags.contains(AtFlags::SYMLINK_FOLLOW));
+    rustix::fs::linkat(CWD, old, CWD, &*new.itself, host).map_err(errno)?;
     Ok(0)
 }
 
 fn symlinkat(call: &mut Call<'_>) -> Answer {
     let target = call.path(call.args[0])?;
     let path = call.host_path(call.int(1), call.args[2])?;
-    rustix::fs::symlinkat(&*target, CWD, &*path.used).map_err(errno)?;
+    rustix::fs::symlinkat(&*target, CWD, &*path.itself).map_err(errno)?;
     Ok(0)
 }
 
@@ -322,7 +329,8 @@ fn utimensat(call: &mut Call<'_>) -> Answer {
         false => rustix::fs::AtFlags::empty(),
     };
     let path = call.host_path(call.int(0), call.args[1])?;
-    rustix::fs::utimensat(CWD, &*path.used, &times, host).map_err(errno)?;
+    let name = followed(&path, !flags.contains(AtFlags::SYMLINK_NOFOLLOW));
+    rustix::fs::utimensat(CWD, name, &times, host).map_err(errno)?;
     Ok(0)
 }
 
@@ -376,7 +384,7 @@ fn fchownat(call: &mut Call<'_>) -> Answer {
     let (uid, gid) = (owner(call.args[2]), owner(call.args[3]));
     rustix::fs::chownat(
         CWD,
-        &*path.used,
+        followed(&path, !flags.contains(AtFlags::SYMLINK_NOFOLLOW)),
         uid.map(Uid::from_raw),
         gid.map(Gid::from_raw),
         host,
@@ -414,6 +422,10 @@ fn enter(call: &mut Call<'_>, place: &Place) -> Answer {
             let shown = match true_path {
                 Ok(path) => path.into_os_string().into_encoded_bytes(),
                 Err(_) => normalize(&path.shown),
+            };
+            let shown = match &call.kernel.config.root {
+                Some(root) => root.inside(shown),
+                None => shown,
             };
             (shown, resolve::anchor(&path.used))
         }

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use arch::{Bytes, Granule};
 use machine::{Machine, MachineError, Message, Stats};
-use process::{Bundled, Spawn};
+use process::{Bundled, Root, Spawn};
 
 use crate::{Failure, size};
 
@@ -41,6 +41,11 @@ pub struct Args {
     /// Start the program in this directory
     #[arg(long, value_name = "DIR")]
     workdir: Option<PathBuf>,
+
+    /// Let the program see this folder as / and nothing else of the host; it starts in it unless --workdir names a folder
+    /// inside. Descriptors that pagewalk was started with stay usable
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
 
     /// Repeat exactly: addresses, random bytes, clock and process numbers follow from the seed, and the environment is
     /// only what --env gives
@@ -106,7 +111,11 @@ impl Args {
     }
 
     fn config(self) -> Result<machine::Config, Failure> {
-        let working = self.working_directory()?;
+        let root = self.root_folder()?;
+        let working = match &root {
+            Some(_) => self.working_inside(),
+            None => self.working_directory()?,
+        };
         let program = Spawn {
             path: self.path(),
             args: self.arguments(),
@@ -127,6 +136,7 @@ impl Args {
             } else {
                 std::process::id()
             },
+            root,
             ..process::Config::default()
         };
         Ok(machine::Config {
@@ -168,6 +178,22 @@ impl Args {
         let mut environment: Vec<Vec<u8>> = inherited.filter(|variable| !is_given(variable)).collect();
         environment.extend(given.iter().cloned());
         environment
+    }
+
+    fn root_folder(&self) -> Result<Option<Root>, Failure> {
+        let Some(folder) = &self.root else {
+            return Ok(None);
+        };
+        Root::open(folder).map(Some).map_err(|error| Failure {
+            code: MACHINE_TROUBLE,
+            message: format!("cannot use {} as the root: {error}", folder.display()),
+        })
+    }
+
+    /// A folder in the root, from its top.
+    fn working_inside(&self) -> Vec<u8> {
+        let wanted = self.workdir.as_deref().unwrap_or(Path::new("/"));
+        Path::new("/").join(wanted).into_os_string().into_vec()
     }
 
     fn working_directory(&self) -> Result<Vec<u8>, Failure> {
