@@ -119,6 +119,10 @@ pub const CASES: &[Case] = &[
         ..case("signals-arm64")
     },
     case("pie"),
+    Case {
+        qemu_differs: true,
+        ..case("threads")
+    },
     with_args("bench-int-sha", "bench-int", &["sha", "1"]),
     with_args("bench-int-sieve", "bench-int", &["sieve", "1"]),
     with_args("bench-int-vm", "bench-int", &["vm", "1"]),

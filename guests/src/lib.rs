@@ -56,6 +56,7 @@ guests! {
     "sigsegv-info": "a handler is told signal, code and exact address of 22 bad accesses",
     "signals-arm64": "a handler is told about faults that only arm64 has",
     "pie": "a position-independent program",
+    "threads": "threads share memory, wait in line, get signals, fork and end",
     "regions": "makes memory of many sorts, says what it did and waits, for the tools' tests",
     "bench-int": "integer code, for cargo xtask bench",
     "bench-fault": "page faults and mapping calls, for cargo xtask bench",

@@ -95,6 +95,8 @@ impl Kernel {
         let last = self.is_dead(process);
         if last {
             let first = self.task_mut(process);
+            // Linux 6: the last thread's status is the process's (`synchronize_group_exit`).
+            first.process_exit.get_or_insert(exit);
             first.children_max_rss_kib = first.children_max_rss_kib.max(peak);
         }
         if pid != process {

@@ -226,7 +226,8 @@ fn segment(
         return Err(ElfError::FileLarger { segment: index });
     }
     let file_end = segment.offset.saturating_add(segment.file_size);
-    if file_end > length {
+    // A segment of zeros only has no bytes in the file, wherever its offset points.
+    if segment.file_size > 0 && file_end > length {
         return Err(ElfError::Truncated {
             what: "a segment",
             end: file_end,
