@@ -141,6 +141,19 @@ fn each_malformed_kind_has_its_error() {
     );
 }
 
+/// GNU ld gives a data segment of zeros only an offset past the file's end.
+#[test]
+fn a_segment_without_bytes_may_have_any_offset() {
+    let zeros = Piece {
+        offset: 0x1_fff0,
+        address: 0x41_fff0,
+        file_size: 0,
+        ..WHOLE
+    };
+    let image = read(&craft(2, &[WHOLE, zeros], 0x200)).expect("a good program");
+    assert_eq!(image.segments.len(), 2);
+}
+
 #[test]
 fn a_file_cut_anywhere_is_truncated() {
     let good = craft(2, &[WHOLE], 0x200);
