@@ -94,6 +94,14 @@ pub const CASES: &[Case] = &[
     },
     case("cow-data"),
     case("cow-fork"),
+    Case {
+        qemu_differs: true,
+        ..case("events")
+    },
+    Case {
+        qemu_differs: true,
+        ..case("sockets")
+    },
     case("shared-anon"),
     case("shared-file"),
     case("private-file"),

@@ -57,6 +57,8 @@ guests! {
     "signals-arm64": "a handler is told about faults that only arm64 has",
     "pie": "a position-independent program",
     "threads": "threads share memory, wait in line, get signals, fork and end",
+    "events": "epoll, eventfd, timerfd, signalfd, pselect, queued signals and waitid, with their errors",
+    "sockets": "Unix sockets of each style, descriptors and credentials in messages, IP on the loopback",
     "regions": "makes memory of many sorts, says what it did and waits, for the tools' tests",
     "bench-int": "integer code, for cargo xtask bench",
     "bench-fault": "page faults and mapping calls, for cargo xtask bench",

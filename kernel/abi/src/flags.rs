@@ -208,6 +208,10 @@ bitflags! {
         const RDNORM = 0x40;
         /// As `OUT`.
         const WRNORM = 0x100;
+        /// Urgent room; as `OUT` where there is no urgency.
+        const WRBAND = 0x200;
+        /// The other end writes no more.
+        const RDHUP = 0x2000;
     }
 }
 

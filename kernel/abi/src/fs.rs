@@ -9,6 +9,8 @@ pub const AT_FDCWD: i32 = -100;
 pub const S_IFMT: u32 = 0o170000;
 /// A character device.
 pub const S_IFCHR: u32 = 0o020000;
+/// A socket.
+pub const S_IFSOCK: u32 = 0o140000;
 /// A pipe.
 pub const S_IFIFO: u32 = 0o010000;
 /// A directory.
@@ -54,7 +56,20 @@ pub mod fcntl {
     pub const F_GETLK: u64 = 5;
     pub const F_SETLK: u64 = 6;
     pub const F_SETLKW: u64 = 7;
+    pub const F_OFD_GETLK: u64 = 36;
+    pub const F_OFD_SETLK: u64 = 37;
+    pub const F_OFD_SETLKW: u64 = 38;
     pub const F_DUPFD_CLOEXEC: u64 = 1030;
+    pub const F_ADD_SEALS: u64 = 1033;
+    pub const F_GET_SEALS: u64 = 1034;
+    pub const F_SEAL_SEAL: u32 = 1;
+    pub const F_SEAL_SHRINK: u32 = 2;
+    pub const F_SEAL_GROW: u32 = 4;
+    pub const F_SEAL_WRITE: u32 = 8;
+    pub const F_SEAL_FUTURE_WRITE: u32 = 16;
+    pub const F_SEAL_EXEC: u32 = 32;
+    pub const F_RDLCK: u16 = 0;
+    pub const F_WRLCK: u16 = 1;
     pub const F_SETPIPE_SZ: u64 = 1031;
     pub const F_GETPIPE_SZ: u64 = 1032;
     pub const FD_CLOEXEC: u64 = 1;

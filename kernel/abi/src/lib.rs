@@ -7,6 +7,7 @@
 //! - [`signal`]: signal numbers, `sigaction`, `siginfo`, the signal frame.
 //! - [`time`]: `timespec`, `timeval`, clocks.
 //! - [`process`]: `rlimit`, `rusage`, `sysinfo`, `utsname`, the auxiliary vector.
+//! - [`event`]: `epoll`, `timerfd`, `signalfd`. [`net`]: sockets.
 //! - [`tty`]: `termios`, `winsize` and their requests.
 //! - [`bytes`]: the little-endian writer and reader with which all of them go to and from bytes.
 //!
@@ -15,8 +16,10 @@
 
 pub mod bytes;
 pub mod errno;
+pub mod event;
 pub mod flags;
 pub mod fs;
+pub mod net;
 pub mod nr;
 pub mod process;
 pub mod signal;

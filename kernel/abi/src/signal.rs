@@ -256,6 +256,7 @@ impl SigAction {
 pub mod code {
     pub const SI_USER: i32 = 0;
     pub const SI_KERNEL: i32 = 0x80;
+    pub const SI_QUEUE: i32 = -1;
     pub const SI_TKILL: i32 = -6;
     pub const ILL_ILLOPC: i32 = 1;
     pub const TRAP_BRKPT: i32 = 1;
@@ -281,6 +282,15 @@ pub enum SigDetail {
         pid: u32,
         /// Its user.
         uid: u32,
+    },
+    /// A process, with a value (`sigqueue(3)`).
+    Queued {
+        /// Its number.
+        pid: u32,
+        /// Its user.
+        uid: u32,
+        /// `si_value`.
+        value: u64,
     },
     /// A fault at this exact byte.
     Fault {
@@ -321,6 +331,7 @@ impl SigInfo {
         match self.detail {
             SigDetail::Kernel => head,
             SigDetail::User { pid, uid } => head.u32(16, pid).u32(20, uid),
+            SigDetail::Queued { pid, uid, value } => head.u32(16, pid).u32(20, uid).u64(24, value),
             SigDetail::Fault { address } => head.u64(16, address),
             SigDetail::Child { pid, uid, status } => head.u32(16, pid).u32(20, uid).u32(24, status as u32),
         }
@@ -331,6 +342,7 @@ impl SigInfo {
     pub fn code_name(&self) -> &'static str {
         match (self.signal, self.code) {
             (_, code::SI_USER) => "SI_USER",
+            (_, code::SI_QUEUE) => "SI_QUEUE",
             (_, code::SI_TKILL) => "SI_TKILL",
             (_, code::SI_KERNEL) => "SI_KERNEL",
             (Signal::SEGV, code::SEGV_MAPERR) => "SEGV_MAPERR",

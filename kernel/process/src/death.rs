@@ -96,7 +96,9 @@ impl Kernel {
     pub(crate) fn report_death(&mut self, pid: Pid, info: SigInfo) {
         let task = self.task(pid);
         let cause = task.signals.cause.unwrap_or(match info.detail {
-            SigDetail::User { pid, .. } | SigDetail::Child { pid, .. } => Cause::Sent { by: pid },
+            SigDetail::User { pid, .. } | SigDetail::Queued { pid, .. } | SigDetail::Child { pid, .. } => {
+                Cause::Sent { by: pid }
+            }
             SigDetail::Kernel | SigDetail::Fault { .. } => Cause::Kernel,
         });
         let region = match cause {

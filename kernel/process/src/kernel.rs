@@ -51,6 +51,8 @@ pub struct Config {
     pub hostname: String,
     /// The folder of the host that guests see as `/`; without one they see the host's tree with its user's rights.
     pub root: Option<Root>,
+    /// Whether guests may open IP sockets of the host.
+    pub network: bool,
 }
 
 impl Default for Config {
@@ -63,6 +65,7 @@ impl Default for Config {
             first_pid: 1,
             hostname: "pagewalk".to_owned(),
             root: None,
+            network: true,
         }
     }
 }
@@ -168,6 +171,10 @@ pub struct Kernel {
     pub(crate) bundle: Bundle,
     /// Files whose last description was closed and that mm has not been told of.
     pub(crate) closing: Rc<RefCell<Vec<FileId>>>,
+    pub(crate) locks: crate::file::locks::Locks,
+    /// The names of Unix sockets, and what is on its way between them.
+    pub(crate) names: crate::file::unix::Names,
+    pub(crate) hub: Rc<crate::file::unix::Hub>,
     /// The process group that the terminal's signals go to.
     pub(crate) foreground: Pid,
     /// Page-sized and larger copies go through it.
@@ -207,6 +214,9 @@ impl Kernel {
             backings: FxHashMap::default(),
             bundle,
             closing: Rc::default(),
+            names: Default::default(),
+            locks: Default::default(),
+            hub: Rc::default(),
             foreground: Pid::new(config.first_pid),
             scratch: Vec::new(),
             init_exit: None,
@@ -323,6 +333,7 @@ impl Kernel {
 
     /// What is done at the end of every visit to the kernel.
     pub(crate) fn leave(&mut self, pid: Pid) {
+        self.hub.bury();
         if !self.closing.borrow().is_empty() {
             self.close_files();
         }

@@ -220,7 +220,7 @@ impl Kernel {
         let mut actions = task.actions.borrow().clone();
         actions.reset_handlers();
         task.actions = Rc::new(RefCell::new(actions));
-        let mut files = task.files.borrow().clone();
+        let mut files = task.files.borrow().unshared();
         files.close_on_exec();
         task.files = Rc::new(RefCell::new(files));
         self.release_vfork(pid);

@@ -101,6 +101,12 @@ impl Wait {
         Self { deadline, ..self }
     }
 
+    /// With a deadline, unless there is an earlier one.
+    pub(crate) fn or_until(self, deadline: Option<u64>) -> Self {
+        let deadline = [self.deadline, deadline].into_iter().flatten().min();
+        Self { deadline, ..self }
+    }
+
     /// Never made again after a handler.
     pub(crate) fn not_restarted(self) -> Self {
         Self {

@@ -57,6 +57,8 @@ impl Kernel {
                 Ok(bytes.len())
             }
             Kind::Directory { .. } | Kind::Listing(_) => Err(Errno::EISDIR.into()),
+            // They are read whole, by `read_special`.
+            Kind::Special(_) => Err(Errno::EINVAL.into()),
             Kind::Place(_) => Err(Errno::EBADF.into()),
         }
     }
@@ -93,6 +95,7 @@ impl Kernel {
                 Written::Full => Err(Stop::Wait(Wait::for_bell())),
                 Written::Broken => Err(self.broken_pipe(pid)),
             },
+            Kind::Special(special) => self.write_special(pid, file, special, from),
             Kind::Device(Device::Full) => Err(Errno::ENOSPC.into()),
             Kind::Device(_) => Ok(from.len()),
             Kind::Text { .. }
@@ -104,7 +107,7 @@ impl Kernel {
     }
 
     /// `EPIPE`, and the signal that comes with it.
-    fn broken_pipe(&mut self, pid: Pid) -> Stop {
+    pub(crate) fn broken_pipe(&mut self, pid: Pid) -> Stop {
         let uid = self.task(pid).creds.uid;
         self.send(
             pid,

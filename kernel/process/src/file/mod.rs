@@ -4,19 +4,29 @@
 //! - [`resolve`]: the one place where a path becomes a place; with [`root`], which confines it.
 //! - [`open`]: from a place to an open file.
 //! - [`host`]: files of the host. [`pipe`]: pipes between guests. [`bundle`]: programs that come with the machine.
+//! - [`special`]: what is no stream of bytes: [`eventfd`], [`timerfd`], signals, [`epoll`], sockets ([`unix`], [`inet`]).
 //! - [`io`]: reading and writing without ever blocking the machine. [`stat`]: what a file says of itself.
 //!
 //! Key types: [`File`], an open file description; [`Kind`]; [`FdTable`].
 
 pub(crate) mod bundle;
+pub(crate) mod epoll;
+pub(crate) mod eventfd;
 pub(crate) mod host;
+pub(crate) mod inet;
 pub(crate) mod io;
+pub(crate) mod locks;
 pub(crate) mod open;
 pub(crate) mod pipe;
+pub(crate) mod pulse;
 pub(crate) mod resolve;
 pub(crate) mod root;
+pub(crate) mod special;
 pub(crate) mod stat;
 pub(crate) mod table;
+pub(crate) mod timerfd;
+pub(crate) mod unix;
+pub(crate) mod unix_names;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -32,6 +42,7 @@ pub(crate) use open::Program;
 pub(crate) use table::{FdTable, Slot};
 
 use self::pipe::End;
+use self::special::Special;
 use crate::proc;
 use crate::task::Pid;
 
@@ -118,6 +129,8 @@ pub(crate) enum Kind {
     Listing(Vec<DirEntry>),
     /// `O_PATH`: a place of the host.
     Place(Rc<OwnedFd>),
+    /// A counter, a timer, a set of files, a socket.
+    Special(Special),
 }
 
 /// An open file description: shared by `dup` and fork.
@@ -130,6 +143,8 @@ pub(crate) struct File {
     position: Cell<u64>,
     /// Its absolute path, or a name such as `pipe:[1]`.
     pub(crate) path: Vec<u8>,
+    /// Further descriptors of the host, open as long as this is.
+    kept: RefCell<Vec<Rc<OwnedFd>>>,
 }
 
 impl File {
@@ -140,7 +155,13 @@ impl File {
             flags: Cell::new(flags.bits()),
             position: Cell::new(0),
             path,
+            kept: RefCell::default(),
         })
+    }
+
+    /// Keeps a descriptor of the host open as long as this file is.
+    pub(crate) fn keep(&self, fd: Rc<OwnedFd>) {
+        self.kept.borrow_mut().push(fd);
     }
 
     /// Whether it may be read.
@@ -162,16 +183,22 @@ impl File {
     pub(crate) fn host(&self) -> Option<&Rc<OwnedFd>> {
         match &self.kind {
             Kind::Regular { host, .. } => host.as_ref(),
-            Kind::Directory { host, .. } | Kind::Stream(host) | Kind::Place(host) => Some(host),
-            Kind::Pipe(_) | Kind::Device(_) | Kind::Text { .. } | Kind::Live { .. } | Kind::Listing(_) => {
-                None
-            }
+            Kind::Directory { host, .. }
+            | Kind::Stream(host)
+            | Kind::Place(host)
+            | Kind::Special(Special::Inet(host, _)) => Some(host),
+            Kind::Pipe(_)
+            | Kind::Device(_)
+            | Kind::Text { .. }
+            | Kind::Live { .. }
+            | Kind::Listing(_)
+            | Kind::Special(_) => None,
         }
     }
 
     /// Whether it has a position.
     pub(crate) fn seekable(&self) -> bool {
-        !matches!(self.kind, Kind::Stream(_) | Kind::Pipe(_))
+        !matches!(self.kind, Kind::Stream(_) | Kind::Pipe(_) | Kind::Special(_))
     }
 
     /// Where the next read or write begins.

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use abi::flags::PollEvents;
 
+use super::pulse::Pulse;
 use crate::wait::Bell;
 
 /// Bytes that a pipe holds.
@@ -22,6 +23,7 @@ pub(crate) struct Pipe {
     readers: Cell<u32>,
     writers: Cell<u32>,
     bell: Bell,
+    pulse: Pulse,
     number: u64,
 }
 
@@ -66,6 +68,9 @@ impl End {
         if bytes.is_empty() && !to.is_empty() {
             return (self.pipe.writers.get() == 0).then_some(0);
         }
+        if CAPACITY - bytes.len() < PIPE_BUF {
+            self.pipe.pulse.made_room();
+        }
         let count = bytes.len().min(to.len());
         for (slot, byte) in to.iter_mut().zip(bytes.drain(..count)) {
             *slot = byte;
@@ -86,6 +91,7 @@ impl End {
             return Written::Full;
         }
         bytes.extend(&from[..count]);
+        self.pipe.pulse.arrived();
         self.pipe.bell.ring();
         Written::Bytes(count)
     }
@@ -117,6 +123,11 @@ impl End {
         self.pipe.bytes.borrow().len()
     }
 
+    /// What happened to the pipe.
+    pub(crate) fn pulse(&self) -> &Pulse {
+        &self.pipe.pulse
+    }
+
     /// A number that both ends share.
     pub(crate) fn number(&self) -> u64 {
         self.pipe.number
@@ -131,6 +142,7 @@ impl Drop for End {
             &self.pipe.readers
         };
         count.set(count.get() - 1);
+        self.pipe.pulse.changed();
         self.pipe.bell.ring();
     }
 }

@@ -1,11 +1,12 @@
 //! What files say of themselves: `stat(2)` and its kin for every kind of place and description.
 
 use abi::Errno;
-use abi::fs::{DT_DIR, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, Stat, makedev};
+use abi::fs::{DT_DIR, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK, Stat, makedev};
 use rustix::fs::{AtFlags, CWD};
 
 use super::host::{convert_stat, errno};
 use super::resolve::Place;
+use super::special::Special;
 use super::{Device, File, Kind, bundle};
 use crate::kernel::Kernel;
 use crate::proc;
@@ -35,6 +36,11 @@ impl Kernel {
                 inode: end.number(),
                 ..own(S_IFIFO | 0o600, 0)
             },
+            Kind::Special(Special::Unix(socket, _)) => Stat {
+                inode: socket.number,
+                ..own(S_IFSOCK | 0o777, 0)
+            },
+            Kind::Special(_) => own(0o600, 0),
             Kind::Device(device) => self.device_stat(*device),
             Kind::Text { .. } | Kind::Live { .. } => own(S_IFREG | 0o444, 0),
             _ => own(S_IFDIR | 0o555, 0),

@@ -18,10 +18,37 @@ pub(crate) struct Slot {
 }
 
 /// All descriptors of a process.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct FdTable(Vec<Option<Slot>>);
+#[derive(Debug, Default)]
+pub(crate) struct FdTable {
+    slots: Vec<Option<Slot>>,
+    /// Who holds the record locks that are set through it.
+    identity: Rc<()>,
+}
+
+/// As fork copies it: another process, which holds none of the locks.
+impl Clone for FdTable {
+    fn clone(&self) -> Self {
+        Self {
+            slots: self.slots.clone(),
+            identity: Rc::default(),
+        }
+    }
+}
 
 impl FdTable {
+    /// A copy for exec: the same process, with its locks.
+    pub(crate) fn unshared(&self) -> Self {
+        Self {
+            slots: self.slots.clone(),
+            identity: Rc::clone(&self.identity),
+        }
+    }
+
+    /// Who it is as an owner of locks.
+    pub(crate) fn identity(&self) -> &Rc<()> {
+        &self.identity
+    }
+
     /// The description behind a descriptor.
     pub(crate) fn get(&self, fd: i32) -> Result<&Rc<File>, Errno> {
         self.slot(fd).map(|slot| &slot.file)
@@ -30,19 +57,22 @@ impl FdTable {
     /// The descriptor itself.
     pub(crate) fn slot(&self, fd: i32) -> Result<&Slot, Errno> {
         let index = usize::try_from(fd).map_err(|_| Errno::EBADF)?;
-        self.0.get(index).and_then(Option::as_ref).ok_or(Errno::EBADF)
+        self.slots.get(index).and_then(Option::as_ref).ok_or(Errno::EBADF)
     }
 
     /// The descriptor itself, to change its flag.
     pub(crate) fn slot_mut(&mut self, fd: i32) -> Result<&mut Slot, Errno> {
         let index = usize::try_from(fd).map_err(|_| Errno::EBADF)?;
-        self.0.get_mut(index).and_then(Option::as_mut).ok_or(Errno::EBADF)
+        self.slots
+            .get_mut(index)
+            .and_then(Option::as_mut)
+            .ok_or(Errno::EBADF)
     }
 
     /// Puts a description at the lowest free number from `from` on; all numbers are below `limit`.
     pub(crate) fn add(&mut self, slot: Slot, from: u64, limit: u64) -> Result<i32, Errno> {
         let mut index = from as usize;
-        while self.0.get(index).is_some_and(Option::is_some) {
+        while self.slots.get(index).is_some_and(Option::is_some) {
             index += 1;
         }
         if index as u64 >= limit {
@@ -54,22 +84,22 @@ impl FdTable {
 
     /// Puts a description at this number; gives what was there.
     pub(crate) fn put(&mut self, index: usize, slot: Slot) -> Option<Slot> {
-        if self.0.len() <= index {
-            self.0.resize_with(index + 1, || None);
+        if self.slots.len() <= index {
+            self.slots.resize_with(index + 1, || None);
         }
-        self.0[index].replace(slot)
+        self.slots[index].replace(slot)
     }
 
     /// Closes a descriptor.
     pub(crate) fn close(&mut self, fd: i32) -> Result<(), Errno> {
         let index = usize::try_from(fd).map_err(|_| Errno::EBADF)?;
-        let slot = self.0.get_mut(index).and_then(Option::take);
+        let slot = self.slots.get_mut(index).and_then(Option::take);
         slot.map(drop).ok_or(Errno::EBADF)
     }
 
     /// What exec closes.
     pub(crate) fn close_on_exec(&mut self) {
-        for entry in &mut self.0 {
+        for entry in &mut self.slots {
             if entry.as_ref().is_some_and(|slot| slot.close_on_exec) {
                 *entry = None;
             }
@@ -78,7 +108,7 @@ impl FdTable {
 
     /// The open numbers, ascending.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = i32> {
-        let open = self.0.iter().enumerate().filter(|(_, slot)| slot.is_some());
+        let open = self.slots.iter().enumerate().filter(|(_, slot)| slot.is_some());
         open.map(|(index, _)| index as i32)
     }
 }

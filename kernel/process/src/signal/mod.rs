@@ -114,6 +114,11 @@ impl Signals {
         self.own.set().union(self.shared.borrow().set())
     }
 
+    /// How many were ever posted to either.
+    pub(crate) fn posted(&self) -> u64 {
+        self.own.posted().wrapping_add(self.shared.borrow().posted())
+    }
+
     /// What can be delivered now, if no other thread takes it.
     pub(crate) fn deliverable(&self) -> SigSet {
         self.pending().without(self.blocked)
@@ -152,6 +157,12 @@ impl Signals {
     pub(crate) fn take(&mut self, signal: Signal) -> Option<SigInfo> {
         let own = self.own.take(signal);
         own.or_else(|| self.shared.borrow_mut().take(signal))
+    }
+
+    /// Takes the next pending signal of a set, blocked or not.
+    pub(crate) fn take_of(&mut self, set: SigSet) -> Option<SigInfo> {
+        let signal = SigSet(self.pending().0 & set.0).first()?;
+        self.take(signal)
     }
 
     /// Forgets pending signals of the thread and of its process.

@@ -7,11 +7,16 @@ use abi::signal::{SigInfo, SigSet, Signal};
 
 use super::kernel_info;
 
-/// Pending signals and what is known of them: at most one of each number.
+/// The first real-time signal (`SIGRTMIN` of the kernel).
+pub(crate) const REAL_TIME: u8 = 32;
+
+/// Pending signals and what is known of them, oldest first: at most one of each standard signal.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Queue {
     set: SigSet,
     infos: Vec<SigInfo>,
+    /// How many were ever posted, for edge-triggered watchers.
+    posted: u64,
 }
 
 /// The queue of a process, held by each of its threads.
@@ -23,22 +28,38 @@ impl Queue {
         self.set
     }
 
-    /// Adds a signal. Standard signals are not queued: the first one's story stays.
-    pub(crate) fn post(&mut self, info: SigInfo) {
-        if !self.set.contains(info.signal) {
+    /// How many signals were ever posted here.
+    pub(crate) fn posted(&self) -> u64 {
+        self.posted
+    }
+
+    /// How many stories wait here.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.infos.len() as u64
+    }
+
+    /// Adds a signal. Standard signals are not queued: the first one's story stays. Real-time signals are (`signal(7)`),
+    /// up to the limit (`RLIMIT_SIGPENDING`): beyond it, the signal still comes, but not its story.
+    pub(crate) fn post(&mut self, info: SigInfo, limit: u64) {
+        let queued = info.signal.get() >= REAL_TIME && self.waiting() < limit;
+        if queued || !self.set.contains(info.signal) {
+            self.posted = self.posted.wrapping_add(1);
             self.set = self.set.union(SigSet::of(info.signal));
             self.infos.push(info);
         }
     }
 
-    /// Takes a signal that is pending.
+    /// Takes a signal that is pending; of a queued one, the oldest.
     pub(crate) fn take(&mut self, signal: Signal) -> Option<SigInfo> {
         if !self.set.contains(signal) {
             return None;
         }
-        self.set = self.set.without(SigSet::of(signal));
         let at = self.infos.iter().position(|info| info.signal == signal);
-        Some(at.map_or(kernel_info(signal), |at| self.infos.remove(at)))
+        let info = at.map_or(kernel_info(signal), |at| self.infos.remove(at));
+        if !self.infos.iter().any(|info| info.signal == signal) {
+            self.set = self.set.without(SigSet::of(signal));
+        }
+        Some(info)
     }
 
     /// Forgets pending signals.

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use abi::process::RLIMIT_SIGPENDING;
 use abi::signal::{DefaultAction, SIG_DFL, SIG_IGN, SigAction, SigDetail, SigInfo, SigSet, Signal, code, sa};
 
 use crate::kernel::Kernel;
@@ -32,7 +33,8 @@ impl Kernel {
         };
         if !self.is_dead(process) && self.is_wanted(process, info.signal) {
             let task = self.task(process);
-            task.signals.shared.borrow_mut().post(info);
+            let limit = task.limits[RLIMIT_SIGPENDING].current;
+            task.signals.shared.borrow_mut().post(info, limit);
             self.note_posted(process, info.signal);
         }
     }
@@ -42,7 +44,9 @@ impl Kernel {
         let Some(task) = self.tasks.get(&to) else { return };
         let process = task.tgid;
         if task.state != State::Zombie && self.is_wanted(to, info.signal) {
-            self.task_mut(to).signals.own.post(info);
+            let task = self.task_mut(to);
+            let limit = task.limits[RLIMIT_SIGPENDING].current;
+            task.signals.own.post(info, limit);
             self.note_posted(process, info.signal);
         }
     }
@@ -108,7 +112,7 @@ impl Kernel {
             task.signals.blocked = task.signals.blocked.without(SigSet::of(signal));
         }
         task.signals.own.discard(SigSet::of(signal));
-        task.signals.own.post(info);
+        task.signals.own.post(info, u64::MAX);
     }
 
     /// The threads of a stopped process go on; a call that one waited in is looked at again.

@@ -11,6 +11,7 @@ use arch::Bytes;
 
 use super::{Answer, Call, Handler, Stop};
 use crate::file::host::errno;
+use crate::file::special::Special;
 use crate::file::{File, Kind, MemoryFile, Slot, pipe};
 
 pub(super) const CALLS: &[(usize, Handler)] = &[
@@ -42,7 +43,7 @@ impl Call<'_> {
         self.task().files.borrow().get(fd).map(Rc::clone)
     }
 
-    fn add_file(&mut self, file: Rc<File>, close_on_exec: bool, from: u64) -> Answer {
+    pub(super) fn add_file(&mut self, file: Rc<File>, close_on_exec: bool, from: u64) -> Answer {
         let limit = self.task().limits[RLIMIT_NOFILE].current;
         let slot = Slot { file, close_on_exec };
         let fd = self.task().files.borrow_mut().add(slot, from, limit)?;
@@ -50,7 +51,7 @@ impl Call<'_> {
     }
 
     /// The vectors of `readv` and `writev` as (address, length); their sum is limited as Linux limits it.
-    fn vectors(&mut self, at: u64, count: u64) -> Result<Vec<(u64, u64)>, Errno> {
+    pub(super) fn vectors(&mut self, at: u64, count: u64) -> Result<Vec<(u64, u64)>, Errno> {
         if count > IOV_MAX {
             return Err(Errno::EINVAL);
         }
@@ -75,6 +76,15 @@ impl Call<'_> {
         if !file.readable() {
             return Err(Errno::EBADF.into());
         }
+        if let Kind::Special(Special::Unix(..) | Special::Inet(..)) = &file.kind {
+            return self.read_socket(file, vectors);
+        }
+        if let Kind::Special(special) = &file.kind {
+            let room = vectors.iter().map(|(_, length)| length).sum();
+            let bytes = self.kernel.read_special(self.pid, file, special, room)?;
+            self.scatter(vectors, &bytes)?;
+            return Ok(bytes.len() as u64);
+        }
         let mut buffer = std::mem::take(&mut self.kernel.scratch);
         buffer.resize(CHUNK, 0);
         let mut done = 0;
@@ -89,6 +99,17 @@ impl Call<'_> {
             Err(stop) => Err(stop),
             Ok(()) => Ok(done),
         }
+    }
+
+    /// Writes bytes to user memory's vectors, one after another.
+    pub(super) fn scatter(&mut self, vectors: &[(u64, u64)], mut bytes: &[u8]) -> Result<(), Errno> {
+        for &(base, length) in vectors {
+            let step = usize::try_from(length).unwrap_or(usize::MAX).min(bytes.len());
+            let (now, later) = bytes.split_at(step);
+            self.write(base, now)?;
+            bytes = later;
+        }
+        Ok(())
     }
 
     fn read_vectors(
@@ -127,6 +148,9 @@ impl Call<'_> {
     fn write_from(&mut self, file: &Rc<File>, vectors: &[(u64, u64)], position: Option<u64>) -> Answer {
         if !file.writable() {
             return Err(Errno::EBADF.into());
+        }
+        if let Kind::Special(Special::Unix(..) | Special::Inet(..)) = &file.kind {
+            return self.write_socket(file, vectors);
         }
         let mut at = self.kernel.write_position(file, position)?;
         let mut buffer = std::mem::take(&mut self.kernel.scratch);
@@ -215,6 +239,7 @@ fn openat(call: &mut Call<'_>) -> Answer {
 
 fn close(call: &mut Call<'_>) -> Answer {
     let fd = call.int(0);
+    call.forget_locks(fd);
     call.task().files.borrow_mut().close(fd)?;
     Ok(0)
 }
@@ -261,6 +286,7 @@ fn dup3(call: &mut Call<'_>) -> Answer {
         file: call.file(old)?,
         close_on_exec: flags.contains(OpenFlags::CLOEXEC),
     };
+    call.forget_locks(new);
     call.task().files.borrow_mut().put(index, slot);
     Ok(new as u64)
 }
@@ -288,16 +314,12 @@ fn fcntl(call: &mut Call<'_>) -> Answer {
             file.flags.set(kept | argument as u32 & settable);
             Ok(0)
         }
-        // Record locks: the machine's guests share one host process, so the host's would not part them. A lock is
-        // granted and nobody else is known to hold one.
-        fcntl::F_GETLK => {
-            call.write(argument, &fcntl::F_UNLCK.to_le_bytes())?;
-            Ok(0)
-        }
-        fcntl::F_SETLK | fcntl::F_SETLKW => {
-            let _: [u8; 32] = call.read(argument)?;
-            Ok(0)
-        }
+        fcntl::F_GETLK
+        | fcntl::F_SETLK
+        | fcntl::F_SETLKW
+        | fcntl::F_OFD_GETLK
+        | fcntl::F_OFD_SETLK
+        | fcntl::F_OFD_SETLKW => call.record_lock(&file, command, argument),
         fcntl::F_GETPIPE_SZ | fcntl::F_SETPIPE_SZ => match file.kind {
             Kind::Pipe(_) => Ok(pipe::CAPACITY as u64),
             _ => Err(Errno::EBADF.into()),
@@ -435,7 +457,11 @@ fn lseek(call: &mut Call<'_>) -> Answer {
             };
             return rustix::fs::seek(host, to).map_err(|error| errno(error).into());
         }
-        (Kind::Pipe(_), _) => return Err(Errno::ESPIPE.into()),
+        (Kind::Pipe(_) | Kind::Special(Special::Unix(..) | Special::Inet(..)), _) => {
+            return Err(Errno::ESPIPE.into());
+        }
+        // They have no position, and do not mind.
+        (Kind::Special(_), _) => return Ok(0),
         (_, SEEK_SET) => 0,
         (_, SEEK_CUR) => file.position() as i64,
         (_, SEEK_END | SEEK_DATA | SEEK_HOLE) => call.kernel.stat_file(&file)?.size as i64,

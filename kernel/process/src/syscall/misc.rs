@@ -13,8 +13,14 @@ pub(super) const CALLS: &[(usize, Handler)] = &[
     (nr::SYSLOG, syslog),
 ];
 
-/// Calls that programs try first and have another way for, so that their absence is not worth a word: `rseq` (glibc).
-pub(super) const QUIETLY_ABSENT: &[usize] = &[nr::RSEQ];
+/// Calls that programs try first and have another way for, so that their absence is not worth a word: `rseq` (glibc),
+/// `io_uring_setup` (libuv).
+pub(super) const QUIETLY_ABSENT: &[usize] = &[
+    nr::RSEQ,
+    nr::IO_URING_SETUP,
+    nr::IO_URING_ENTER,
+    nr::IO_URING_REGISTER,
+];
 
 /// `uname(2)`'s release.
 pub(crate) const RELEASE: &str = "6.12.0-pagewalk";

@@ -2,8 +2,9 @@
 //!
 //! - [`mman`]: memory. [`mod@file`]: descriptors, reading and writing. [`whole`]: entries, length,
 //!   disk. [`path`]: names. [`poll`]: waiting for files.
-//! - [`mod@clone`]: new tasks. [`process`]: their identity and ends. [`sched`]: turns.
-//! - [`time`]: clocks and sleep. [`signal`]: signals. [`tty`]: `ioctl`.
+//! - [`mod@clone`]: new tasks. [`process`]: their identity and ends. [`waitid`]: news of children. [`sched`]: turns.
+//! - [`time`]: clocks and sleep. [`signal`]: signals. [`queue`]: signals with a value. [`tty`]: `ioctl`.
+//! - [`event`]: descriptors that tell of events. [`socket`], [`message`], [`sockopt`]: sockets. [`lock`]: file locks.
 //! - [`xattr`]: extended attributes, which no file has. [`futex`]: what thread libraries stand on.
 //!   [`misc`]: facts about the machine, random bytes.
 //!
@@ -17,21 +18,30 @@ use crate::task::{Pid, State, Task};
 use crate::wait::{Progress, Wait};
 
 mod clone;
+mod event;
 mod file;
 mod futex;
+mod lock;
+mod message;
 mod misc;
 pub(crate) use misc::RELEASE;
 mod mman;
 mod path;
 mod poll;
 mod process;
+mod queue;
 mod sched;
 mod signal;
+mod socket;
+mod sockopt;
 mod time;
 mod tty;
+mod waitid;
 mod whole;
 mod xattr;
 
+#[cfg(test)]
+mod event_tests;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
@@ -85,6 +95,13 @@ static HANDLERS: [Option<Handler>; nr::COUNT] = {
         xattr::CALLS,
         futex::CALLS,
         sched::CALLS,
+        event::CALLS,
+        socket::CALLS,
+        message::CALLS,
+        sockopt::CALLS,
+        waitid::CALLS,
+        queue::CALLS,
+        lock::CALLS,
     ];
     let mut family = 0;
     while family < families.len() {

@@ -1,7 +1,5 @@
 //! Waiting for several files at once: `ppoll(2)`, `pselect6(2)`.
 
-use std::rc::Rc;
-
 use abi::Errno;
 use abi::bytes::{get_u16, get_u32};
 use abi::flags::PollEvents;
@@ -11,9 +9,7 @@ use abi::signal::{SIGSET_SIZE, SigSet};
 use abi::time::Timespec;
 
 use super::{Answer, Call, Handler, Stop};
-use crate::file::{File, Kind};
-use crate::kernel::host_ready;
-use crate::wait::{HostWait, Wait};
+use crate::wait::Wait;
 
 pub(super) const CALLS: &[(usize, Handler)] = &[(nr::PPOLL, ppoll), (nr::PSELECT6, pselect6)];
 
@@ -24,15 +20,6 @@ struct Asked {
 }
 
 impl Call<'_> {
-    /// What is true of a file now.
-    fn readiness(&self, file: &Rc<File>, events: PollEvents) -> PollEvents {
-        match &file.kind {
-            Kind::Stream(host) => host_ready(host, events),
-            Kind::Pipe(end) => end.readiness(),
-            _ => PollEvents::IN | PollEvents::OUT | PollEvents::RDNORM | PollEvents::WRNORM,
-        }
-    }
-
     /// What is true of each descriptor, and the wait for the rest.
     fn survey(&self, asked: &[Asked]) -> (Vec<PollEvents>, Wait) {
         let always = PollEvents::ERR | PollEvents::HUP;
@@ -47,13 +34,13 @@ impl Call<'_> {
                 });
                 continue;
             };
-            if let Kind::Stream(host) = &file.kind {
-                wait.hosts.push(HostWait {
-                    fd: Rc::clone(host),
-                    events: *events,
-                });
+            let ready = self.kernel.readiness(self.pid, &file, *events) & (*events | always);
+            // An end that has hung up says so for ever. Where that is no answer (a set of `pselect6`), waiting for it
+            // would not wait.
+            if ready.is_empty() {
+                self.kernel.await_file(&file, *events, &mut wait);
             }
-            found.push(self.readiness(&file, *events) & (*events | always));
+            found.push(ready);
         }
         (found, wait)
     }
@@ -69,7 +56,7 @@ impl Call<'_> {
         Ok(Some(*progress.deadline.get_or_insert(now.saturating_add(asked))))
     }
 
-    fn mask_at(&mut self, at: u64, size: u64) -> Result<(), Errno> {
+    pub(super) fn mask_at(&mut self, at: u64, size: u64) -> Result<(), Errno> {
         if at == 0 {
             return Ok(());
         }
@@ -107,7 +94,7 @@ fn ppoll(call: &mut Call<'_>) -> Answer {
     let (found, wait) = call.survey(&asked);
     let ready = found.iter().filter(|events| !events.is_empty()).count();
     if ready == 0 && !call.is_over(deadline) {
-        return Err(Stop::Wait(wait.until(deadline)));
+        return Err(Stop::Wait(wait.or_until(deadline)));
     }
     for (entry, events) in bytes.chunks_exact_mut(POLLFD).zip(found) {
         entry[6..8].copy_from_slice(&events.bits().to_le_bytes());
@@ -175,7 +162,7 @@ fn pselect6(call: &mut Call<'_>) -> Answer {
         }
     }
     if ready == 0 && !call.is_over(deadline) {
-        return Err(Stop::Wait(wait.until(deadline)));
+        return Err(Stop::Wait(wait.or_until(deadline)));
     }
     for (index, answer) in answers.iter().enumerate() {
         call.write_if_wanted(call.args[1 + index], answer)?;

@@ -156,7 +156,7 @@ fn news_of(task: &mut Task, dead: bool, flags: WaitFlags) -> Option<u32> {
     Some(status)
 }
 
-fn usage_of_child(call: &Call<'_>, child: Pid) -> Rusage {
+pub(super) fn usage_of_child(call: &Call<'_>, child: Pid) -> Rusage {
     let task = call.kernel.task(child);
     let times = call.kernel.process_times(child);
     Rusage {
@@ -168,7 +168,7 @@ fn usage_of_child(call: &Call<'_>, child: Pid) -> Rusage {
     }
 }
 
-fn reap(call: &mut Call<'_>, child: Pid) {
+pub(super) fn reap(call: &mut Call<'_>, child: Pid) {
     let times = call.kernel.process_times(child);
     let Some(dead) = call.kernel.tasks.remove(&child) else {
         return;

@@ -17,7 +17,6 @@ pub(super) const CALLS: &[(usize, Handler)] = &[
     (nr::RT_SIGPROCMASK, rt_sigprocmask),
     (nr::RT_SIGPENDING, rt_sigpending),
     (nr::RT_SIGSUSPEND, rt_sigsuspend),
-    (nr::RT_SIGTIMEDWAIT, rt_sigtimedwait),
     (nr::RT_SIGRETURN, rt_sigreturn),
     (nr::SIGALTSTACK, sigaltstack),
     (nr::KILL, kill),
@@ -25,7 +24,7 @@ pub(super) const CALLS: &[(usize, Handler)] = &[
     (nr::TGKILL, tgkill),
 ];
 
-fn check_size(size: u64) -> Result<(), Errno> {
+pub(super) fn check_size(size: u64) -> Result<(), Errno> {
     if size == SIGSET_SIZE {
         Ok(())
     } else {
@@ -105,25 +104,6 @@ fn rt_sigsuspend(call: &mut Call<'_>) -> Answer {
     let mask = SigSet(u64::from_le_bytes(call.read(call.args[0])?));
     call.swap_mask(mask);
     Err(Stop::Wait(Wait::for_bell().not_restarted()))
-}
-
-/// Takes a signal of a set without running its handler; the signals of the set are blocked, or this is a race of the
-/// program's own.
-fn rt_sigtimedwait(call: &mut Call<'_>) -> Answer {
-    let [set_at, info_at, timeout_at, size, ..] = call.args;
-    check_size(size)?;
-    let set = SigSet(u64::from_le_bytes(call.read(set_at)?)).without(SigSet::UNBLOCKABLE);
-    let deadline = call.timeout(timeout_at)?;
-    let signals = &mut call.task_mut().signals;
-    let wanted = SigSet(signals.pending().0 & set.0);
-    if let Some(info) = wanted.first().and_then(|signal| signals.take(signal)) {
-        call.write_if_wanted(info_at, &info.encode())?;
-        return Ok(u64::from(info.signal.get()));
-    }
-    if call.is_over(deadline) {
-        return Err(Errno::EAGAIN.into());
-    }
-    Err(Stop::Wait(Wait::for_bell().until(deadline).not_restarted()))
 }
 
 fn rt_sigreturn(call: &mut Call<'_>) -> Answer {

@@ -16,13 +16,13 @@ const PRIVATE_ANON: u64 = 0x22;
 const RW: u64 = 3;
 
 /// A machine without a processor, and its first task.
-struct Bench {
-    kernel: Kernel,
-    pid: Pid,
-    clock: Clock,
+pub(super) struct Bench {
+    pub(super) kernel: Kernel,
+    pub(super) pid: Pid,
+    pub(super) clock: Clock,
 }
 
-fn err(errno: Errno) -> i64 {
+pub(super) fn err(errno: Errno) -> i64 {
     errno.to_result() as i64
 }
 
@@ -67,12 +67,12 @@ impl Bench {
         }
     }
 
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::with_ram(64)
     }
 
     /// Makes a call for a task; the answer is meaningless if it waits.
-    fn call_as(&mut self, pid: Pid, number: usize, args: &[u64]) -> i64 {
+    pub(super) fn call_as(&mut self, pid: Pid, number: usize, args: &[u64]) -> i64 {
         let (regs, _) = self.kernel.context(pid);
         regs.set_x(8, number as u64);
         for n in 0..6 {
@@ -83,22 +83,22 @@ impl Bench {
         self.kernel.find(pid).map_or(0, |task| task.regs.x(0) as i64)
     }
 
-    fn call(&mut self, number: usize, args: &[u64]) -> i64 {
+    pub(super) fn call(&mut self, number: usize, args: &[u64]) -> i64 {
         self.call_as(self.pid, number, args)
     }
 
     /// Pages of memory, read and write.
-    fn pages(&mut self, count: u64) -> u64 {
+    pub(super) fn pages(&mut self, count: u64) -> u64 {
         let at = self.call(nr::MMAP, &[0, count * PAGE, RW, PRIVATE_ANON, u64::MAX, 0]);
         assert!(at > 0);
         at as u64
     }
 
-    fn put(&mut self, at: u64, bytes: &[u8]) {
+    pub(super) fn put(&mut self, at: u64, bytes: &[u8]) {
         self.kernel.write_user(self.pid, at, bytes).expect("good memory");
     }
 
-    fn take<const N: usize>(&mut self, at: u64) -> [u8; N] {
+    pub(super) fn take<const N: usize>(&mut self, at: u64) -> [u8; N] {
         let mut bytes = [0; N];
         self.kernel
             .read_user(self.pid, at, &mut bytes)
@@ -115,7 +115,7 @@ impl Bench {
         self.kernel.handle(self.pid, Trap::Abort(fault), self.clock);
     }
 
-    fn state(&self, pid: Pid) -> Option<State> {
+    pub(super) fn state(&self, pid: Pid) -> Option<State> {
         self.kernel.find(pid).map(|task| task.state)
     }
 

@@ -14,6 +14,7 @@ use rustix::termios::{self, OptionalActions};
 use super::{Answer, Call, Handler};
 use crate::file::Kind;
 use crate::file::host::errno;
+use crate::file::special::Special;
 use crate::task::Pid;
 
 pub(super) const CALLS: &[(usize, Handler)] = &[(nr::IOCTL, ioctl)];
@@ -38,7 +39,12 @@ fn ioctl(call: &mut Call<'_>) -> Answer {
     }
     match &file.kind {
         Kind::Stream(host) if termios::isatty(host) => terminal(call, host, request, argument),
-        Kind::Stream(host) if request == FIONREAD => {
+        Kind::Special(Special::Unix(socket, _)) if request == FIONREAD => {
+            let waiting = socket.waiting() as u32;
+            call.write(argument, &waiting.to_le_bytes())?;
+            Ok(0)
+        }
+        Kind::Stream(host) | Kind::Special(Special::Inet(host, _)) if request == FIONREAD => {
             let waiting = rustix::io::ioctl_fionread(host).map_err(errno)?;
             call.write(argument, &(waiting as u32).to_le_bytes())?;
             Ok(0)

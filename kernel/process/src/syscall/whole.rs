@@ -16,7 +16,6 @@ pub(super) const CALLS: &[(usize, Handler)] = &[
     (nr::FDATASYNC, fsync),
     (nr::SYNC, sync),
     (nr::FADVISE64, fadvise64),
-    (nr::FLOCK, flock),
 ];
 
 /// The entries of a directory of the host, `.` and `..` with them.
@@ -115,10 +114,4 @@ fn fadvise64(call: &mut Call<'_>) -> Answer {
         _ if call.args[3] > 5 => Err(Errno::EINVAL.into()),
         _ => Ok(0),
     }
-}
-
-/// A lock that is always free, as record locks are (see `fcntl`).
-fn flock(call: &mut Call<'_>) -> Answer {
-    call.file(call.int(0))?;
-    Ok(0)
 }
