@@ -407,13 +407,8 @@ fn every_counter_adds_up_to_the_kernels_rollup() {
     let (snapshot, rollup) = snapshot_of_a_quiet_moment(truth.pid());
     let regions = snapshot.regions.as_deref().expect("the regions can be read");
     let rolled = Figures::from(&rollup.counts);
-    // The rollup tells of anonymous, file and shared memory apart what smaps tells together.
-    let only_rolled = [Figure::PssAnon, Figure::PssFile, Figure::PssShmem];
     let mut compared = 0;
-    for &figure in Figure::KERNEL
-        .iter()
-        .filter(|figure| !only_rolled.contains(figure))
-    {
+    for &figure in Figure::KERNEL {
         let summed: Option<u64> = regions
             .iter()
             .map(|region| region.figures.get(figure).map(|kib| kib.0))

@@ -59,15 +59,9 @@ pub(crate) fn read_smaps(root: &dyn Root, pid: i32) -> Result<Pass, RootError> {
     let mut source = Pieces::new(root.open(&path)?);
     let error = |e| RootError::new("read", &path, e);
     let first = fill(&mut source, SMALL_BYTES).map_err(error)?;
-    if first.len() < SMALL_BYTES {
-        let regions = parse(first.as_slice()).map_err(error)?;
-        return Ok(Pass {
-            regions,
-            longest: source.longest,
-        });
-    }
     // On one processor the parser would take it from the reader while that holds the target's lock.
-    if thread::available_parallelism().is_ok_and(|count| count.get() == 1) {
+    let is_alone = || thread::available_parallelism().is_ok_and(|count| count.get() == 1);
+    if first.len() < SMALL_BYTES || is_alone() {
         let mut whole = BufReader::with_capacity(CHUNK_BYTES, first.as_slice().chain(&mut source));
         let regions = parse(&mut whole).map_err(error)?;
         return Ok(Pass {
