@@ -51,6 +51,8 @@ pub struct Config {
     pub hostname: String,
     /// The folder of the host that guests see as `/`; without one they see the host's tree with its user's rights.
     pub root: Option<Root>,
+    /// Whether the host's files are only read.
+    pub read_only: bool,
     /// Whether guests may open IP sockets of the host.
     pub network: bool,
 }
@@ -65,6 +67,7 @@ impl Default for Config {
             first_pid: 1,
             hostname: "pagewalk".to_owned(),
             root: None,
+            read_only: false,
             network: true,
         }
     }

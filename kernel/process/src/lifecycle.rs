@@ -143,7 +143,7 @@ impl Kernel {
     /// The first program's working directory itself.
     fn anchor_of(&self, working: &[u8]) -> Option<Rc<std::os::fd::OwnedFd>> {
         match &self.config.root {
-            Some(root) => anchor(&root.find(working).ok()?.used),
+            Some(root) => anchor(root.find(working).ok()?.name(true).ok()?),
             None => anchor(working),
         }
     }

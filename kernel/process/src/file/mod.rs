@@ -1,7 +1,7 @@
 //! Files as tasks see them: descriptors, open file descriptions, and what stands behind them.
 //!
 //! - [`table`]: a task's descriptors.
-//! - [`resolve`]: the one place where a path becomes a place; with [`root`], which confines it.
+//! - [`resolve`]: the one place where a path becomes a place; with [`root`], which confines it, and [`read_only`].
 //! - [`open`]: from a place to an open file.
 //! - [`host`]: files of the host. [`pipe`]: pipes between guests. [`bundle`]: programs that come with the machine.
 //! - [`special`]: what is no stream of bytes: [`eventfd`], [`timerfd`], signals, [`epoll`], sockets ([`unix`], [`inet`]).
@@ -19,6 +19,7 @@ pub(crate) mod locks;
 pub(crate) mod open;
 pub(crate) mod pipe;
 pub(crate) mod pulse;
+pub(crate) mod read_only;
 pub(crate) mod resolve;
 pub(crate) mod root;
 pub(crate) mod special;

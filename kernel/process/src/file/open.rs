@@ -10,7 +10,7 @@ use abi::fs::{DT_REG, S_IFDIR, S_IFMT, S_IFREG, Stat};
 use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags};
 
 use super::host::{convert_stat, errno};
-use super::resolve::{HostPath, Place, join, normalize, place};
+use super::resolve::{End, HostPath, Place, join, normalize, place};
 use super::table::Slot;
 use super::{DirEntry, FdTable, File, Kind, MemoryFile, bundle};
 use crate::exec::error::ExecError;
@@ -77,16 +77,24 @@ impl Kernel {
     ) -> Result<Rc<File>, Errno> {
         let umask = self.task(pid).directories.borrow().umask;
         let mode = Mode::from_bits_truncate(mode & 0o7777 & !umask);
+        self.may_open(&path, flags)?;
         let itself =
             flags.contains(OpenFlags::NOFOLLOW) || flags.contains(OpenFlags::CREAT | OpenFlags::EXCL);
-        let name = if itself { &path.itself } else { &path.used };
+        let name = path.name_to_open(!itself)?;
         let mut how = host_flags(flags);
-        if path.missing {
+        if path.end == End::Nothing {
             how |= OFlags::NOFOLLOW;
         }
-        let fd = rustix::fs::openat(CWD, &**name, how, mode).map_err(errno)?;
+        if self.config.read_only {
+            // What was looked at may have been replaced since.
+            how.remove(OFlags::CREATE | OFlags::EXCL | OFlags::TRUNC);
+        }
+        let fd = rustix::fs::openat(CWD, name, how, mode).map_err(errno)?;
         let fd = Rc::new(fd);
         let stat = convert_stat(&rustix::fs::fstat(&fd).map_err(errno)?);
+        if self.config.read_only && flags.bits() & O_ACCMODE != 0 && stat.mode & S_IFMT == S_IFREG {
+            return Err(Errno::EROFS);
+        }
         // A link of the host may lead into its /proc, where the machine's own memory is a file to its user.
         if flags.bits() & O_ACCMODE != 0 && rustix::fs::fstatfs(&fd).map_err(errno)?.f_type == HOST_PROC {
             return Err(Errno::EACCES);
@@ -201,7 +209,10 @@ impl Kernel {
         };
         match self.confine(place(absolute)).map_err(ExecError::Open)? {
             Place::Program(name) => self.bundled_program(&name).ok_or(ExecError::Open(Errno::ENOENT)),
-            Place::Host(path) => self.open_host_program(path.used),
+            Place::Host(path) => {
+                let name = path.name(true).map_err(ExecError::Open)?;
+                self.open_host_program(name.to_vec())
+            }
             Place::Proc(path) => match self.exe_link(&path) {
                 Some(target) if target != path => self.open_program(working, &target),
                 _ => Err(ExecError::Open(Errno::ENOENT)),

@@ -20,13 +20,24 @@ pub(crate) struct HostPath {
     /// As people know it: absolute, by names.
     pub(crate) shown: Vec<u8>,
     /// What the host is asked for when a link at the path's end is followed.
-    pub(crate) used: Vec<u8>,
+    used: Vec<u8>,
     /// What the host is asked for when it is not: the link itself.
     pub(crate) itself: Vec<u8>,
-    /// There is nothing yet in a root folder: a link that appears meanwhile must not be followed.
-    pub(crate) missing: bool,
+    /// What stands at the path's end, as far as it is known.
+    pub(crate) end: End,
     /// Keep the directories open that those begin in.
     _anchors: [Option<Rc<OwnedFd>>; 2],
+}
+
+/// What stands at a path's end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum End {
+    /// Whatever the host finds.
+    Any,
+    /// Nothing yet in a root folder: a link that appears meanwhile must not be followed.
+    Nothing,
+    /// A link in a root folder that cannot be followed.
+    Broken(Errno),
 }
 
 impl HostPath {
@@ -36,7 +47,7 @@ impl HostPath {
             used: path.clone(),
             itself: path.clone(),
             shown: path,
-            missing: false,
+            end: End::Any,
             _anchors: [None, None],
         }
     }
@@ -59,7 +70,7 @@ impl HostPath {
             // The descriptor's own name is a link to the host.
             itself: join(&fd_path(&object), b"."),
             shown,
-            missing: false,
+            end: End::Any,
             _anchors: [Some(object), None],
         }
     }
@@ -75,8 +86,45 @@ impl HostPath {
     pub(crate) fn missing(shown: Vec<u8>, parent: Rc<OwnedFd>, name: &[u8]) -> Self {
         let path = Self::absolute(shown).within(parent, name);
         Self {
-            missing: true,
+            end: End::Nothing,
             ..path
+        }
+    }
+
+    /// A link of this name in a directory that leads nowhere.
+    pub(crate) fn broken(shown: Vec<u8>, parent: Rc<OwnedFd>, name: &[u8], why: Errno) -> Self {
+        let path = Self::absolute(shown).within(parent, name);
+        Self {
+            end: End::Broken(why),
+            // The host would follow the link out.
+            used: Vec::new(),
+            ..path
+        }
+    }
+}
+
+impl HostPath {
+    /// What the host is asked for by a call that does or does not follow a link at the path's end.
+    ///
+    /// # Errors
+    /// Where a root folder has nothing to follow the host is not asked, since a link may have come meanwhile.
+    pub(crate) fn name(&self, follow: bool) -> Result<&[u8], Errno> {
+        match (follow, self.end) {
+            (false, _) => Ok(&self.itself),
+            (true, End::Any) => Ok(&self.used),
+            (true, End::Nothing) => Err(Errno::ENOENT),
+            (true, End::Broken(why)) => Err(why),
+        }
+    }
+
+    /// The same for a call that may make what is not there.
+    ///
+    /// # Errors
+    /// Why a link cannot be followed.
+    pub(crate) fn name_to_open(&self, follow: bool) -> Result<&[u8], Errno> {
+        match (follow, self.end) {
+            (true, End::Nothing) => Ok(&self.used),
+            _ => self.name(follow),
         }
     }
 }

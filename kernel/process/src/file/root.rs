@@ -50,6 +50,16 @@ impl Root {
         Ok(root)
     }
 
+    /// Whether this is a folder inside, for somebody to start in.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check_folder(&self, path: &Path) -> io::Result<()> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
+        self.look_up(path.as_os_str().as_bytes(), flags)?;
+        Ok(())
+    }
+
     /// Opens what a guest's path names, links followed, inside.
     fn look_up(&self, path: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {
         // Without the host's magic links: those of a /proc that is mounted inside would lead out.
@@ -91,24 +101,37 @@ impl Root {
                     target.known_as(parent, name)
                 })
             }
-            Err(rustix::io::Errno::NOENT) if !matches!(name, b"" | b"." | b"..") => {
-                // A link to nothing: what would be made is where it leads.
-                match rustix::fs::readlinkat(&parent, name, Vec::new()) {
-                    Ok(_) if links_left == 0 => Err(Errno::ELOOP),
-                    Ok(link) => {
-                        let link = link.into_bytes();
-                        let next = match link.starts_with(b"/") {
-                            true => link,
-                            false => join(&self.guest_path(&parent)?, &link),
-                        };
-                        let target = self.find_from(&next, links_left - 1)?;
-                        Ok(target.known_as(parent, name))
-                    }
-                    Err(_) => Ok(HostPath::missing(shown, parent, name)),
-                }
-            }
-            Err(error) => Err(errno(error)),
+            Err(error) if matches!(name, b"" | b"." | b"..") => Err(errno(error)),
+            Err(error) => match rustix::fs::readlinkat(&parent, name, Vec::new()) {
+                // What would be made is where the link leads.
+                Ok(link) => match self.follow(&parent, link.into_bytes(), error, links_left) {
+                    Ok(target) => Ok(target.known_as(parent, name)),
+                    Err(why) if guest.ends_with(b"/") => Err(why),
+                    Err(why) => Ok(HostPath::broken(shown, parent, name, why)),
+                },
+                Err(_) if error == rustix::io::Errno::NOENT => Ok(HostPath::missing(shown, parent, name)),
+                Err(_) => Err(errno(error)),
+            },
         }
+    }
+
+    /// Where a link leads that the host could not follow to its end.
+    fn follow(
+        &self,
+        parent: &OwnedFd,
+        link: Vec<u8>,
+        why: rustix::io::Errno,
+        links_left: usize,
+    ) -> Result<HostPath, Errno> {
+        if why != rustix::io::Errno::NOENT {
+            return Err(errno(why));
+        }
+        let links_left = links_left.checked_sub(1).ok_or(Errno::ELOOP)?;
+        let next = match link.starts_with(b"/") {
+            true => link,
+            false => join(&self.guest_path(parent)?, &link),
+        };
+        self.find_from(&next, links_left)
     }
 
     /// A path inside for a folder that was found inside.
@@ -162,7 +185,7 @@ mod tests {
 
     fn read(root: &Root, path: &str) -> Result<String, Errno> {
         let found = root.find(path.as_bytes())?;
-        let text = std::fs::read_to_string(std::ffi::OsStr::from_bytes(&found.used));
+        let text = std::fs::read_to_string(std::ffi::OsStr::from_bytes(found.name(true)?));
         text.map_err(|error| {
             if error.kind() == io::ErrorKind::NotFound {
                 Errno::ENOENT
@@ -197,7 +220,8 @@ mod tests {
         let inside = outside.path().join("root");
         symlink("/a/new", inside.join("link")).expect("a link");
         let found = root.find(b"/link").expect("a place");
-        std::fs::write(std::ffi::OsStr::from_bytes(&found.used), "new").expect("written");
+        let name = found.name_to_open(true).expect("a place to make it");
+        std::fs::write(std::ffi::OsStr::from_bytes(name), "new").expect("written");
         assert_eq!(std::fs::read(inside.join("a/new")).expect("made"), b"new");
         // The link itself is another thing, but with a slash it is what it leads to; the root is no link.
         let itself = std::fs::symlink_metadata(std::ffi::OsStr::from_bytes(&found.itself)).expect("there");

@@ -51,12 +51,11 @@ impl Kernel {
     pub(crate) fn stat_place(&self, pid: Pid, place: &Place, follow: bool) -> Result<Stat, Errno> {
         match place {
             Place::Host(path) => {
-                let (name, flags) = if follow {
-                    (&path.used, AtFlags::empty())
-                } else {
-                    (&path.itself, AtFlags::SYMLINK_NOFOLLOW)
+                let flags = match follow {
+                    true => AtFlags::empty(),
+                    false => AtFlags::SYMLINK_NOFOLLOW,
                 };
-                let stat = rustix::fs::statat(CWD, &**name, flags).map_err(errno)?;
+                let stat = rustix::fs::statat(CWD, path.name(follow)?, flags).map_err(errno)?;
                 Ok(convert_stat(&stat))
             }
             Place::Proc(path) => self.stat_proc(pid, path, follow),

@@ -5,13 +5,14 @@ use std::rc::Rc;
 
 use abi::Errno;
 use abi::flags::{AtFlags, OpenFlags};
-use abi::fs::{AT_FDCWD, S_IFDIR, S_IFMT, Stat, Statfs};
+use abi::fs::{AT_FDCWD, S_IFDIR, S_IFMT, S_IFREG, Stat, Statfs};
 use abi::nr;
 use abi::time::{Timespec, UTIME_NOW, UTIME_OMIT};
 use rustix::fs::{Access, CWD, Gid, Mode, Timestamps, Uid};
 
 use super::{Answer, Call, Handler};
 use crate::file::host::errno;
+use crate::file::read_only::Change;
 use crate::file::resolve::{self, HostPath, Place, normalize};
 use crate::proc;
 
@@ -43,7 +44,28 @@ pub(super) const CALLS: &[(usize, Handler)] = &[
 ];
 
 impl Call<'_> {
-    /// The path of the host that a call wants to change.
+    /// A path of the host that a call wants to remove or rename.
+    fn moved_path(&mut self, from: i32, at: u64) -> Result<HostPath, Errno> {
+        let path = self.host_path(from, at)?;
+        self.kernel.may_change(&path.itself, Change::Move)?;
+        Ok(path)
+    }
+
+    /// A path of the host at which a call wants to make something.
+    fn new_path(&mut self, from: i32, at: u64) -> Result<HostPath, Errno> {
+        let path = self.host_path(from, at)?;
+        self.kernel.may_change(&path.itself, Change::Make)?;
+        Ok(path)
+    }
+
+    /// What the host is asked for to change what a path names, with what keeps it there.
+    fn altered_path(&mut self, from: i32, at: u64, follow: bool) -> Result<HostPath, Errno> {
+        let path = self.host_path(from, at)?;
+        self.kernel.may_change(path.name(follow)?, Change::Alter)?;
+        Ok(path)
+    }
+
+    /// A path of the host, whatever is done with it.
     fn host_path(&mut self, from: i32, at: u64) -> Result<HostPath, Errno> {
         let path = self.path(at)?;
         match self.kernel.resolve(self.pid, from, &path)? {
@@ -133,7 +155,7 @@ fn convert_statfs(host: &rustix::fs::StatFs) -> Statfs {
 fn statfs(call: &mut Call<'_>) -> Answer {
     let path = call.path(call.args[0])?;
     let found = match call.kernel.resolve(call.pid, AT_FDCWD, &path)? {
-        Place::Host(path) => convert_statfs(&rustix::fs::statfs(&*path.used).map_err(errno)?),
+        Place::Host(path) => convert_statfs(&rustix::fs::statfs(path.name(true)?).map_err(errno)?),
         _ => OWN,
     };
     call.write(call.args[1], &found.encode())?;
@@ -196,8 +218,14 @@ fn access(call: &mut Call<'_>, flags: AtFlags) -> Answer {
                 host |= rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
             }
             let wanted = Access::from_bits_truncate(mode);
-            let name = followed(&path, !flags.contains(AtFlags::SYMLINK_NOFOLLOW));
+            let name = path.name(!flags.contains(AtFlags::SYMLINK_NOFOLLOW))?;
             rustix::fs::accessat(CWD, name, wanted, host).map_err(errno)?;
+            if wanted.contains(Access::WRITE_OK) {
+                let stat = call.kernel.stat_place(call.pid, &Place::Host(path), true)?;
+                if matches!(stat.mode & S_IFMT, S_IFREG | S_IFDIR) && call.kernel.config.read_only {
+                    return Err(Errno::EROFS.into());
+                }
+            }
         }
         place => {
             let stat = call.kernel.stat_place(call.pid, &place, true)?;
@@ -224,7 +252,7 @@ fn unlinkat(call: &mut Call<'_>) -> Answer {
     if !AtFlags::REMOVEDIR.contains(flags) {
         return Err(Errno::EINVAL.into());
     }
-    let path = call.host_path(call.int(0), call.args[1])?;
+    let path = call.moved_path(call.int(0), call.args[1])?;
     let host = match flags.contains(AtFlags::REMOVEDIR) {
         true => rustix::fs::AtFlags::REMOVEDIR,
         false => rustix::fs::AtFlags::empty(),
@@ -233,18 +261,13 @@ fn unlinkat(call: &mut Call<'_>) -> Answer {
     Ok(0)
 }
 
-/// What the host is asked for by a call that does or does not follow a link at the path's end.
-fn followed(path: &HostPath, follow: bool) -> &[u8] {
-    if follow { &path.used } else { &path.itself }
-}
-
 fn permissions(call: &Call<'_>, mode: u64) -> Mode {
     let umask = call.task().directories.borrow().umask;
     Mode::from_bits_truncate(mode as u32 & 0o7777 & !umask)
 }
 
 fn mkdirat(call: &mut Call<'_>) -> Answer {
-    let path = call.host_path(call.int(0), call.args[1])?;
+    let path = call.new_path(call.int(0), call.args[1])?;
     let mode = permissions(call, call.args[2]);
     rustix::fs::mkdirat(CWD, &*path.itself, mode).map_err(errno)?;
     Ok(0)
@@ -255,8 +278,8 @@ fn renameat(call: &mut Call<'_>) -> Answer {
     let with_flags = call.task().regs.x(8) == nr::RENAMEAT2 as u64;
     let bits = if with_flags { call.args[4] as u32 } else { 0 };
     let flags = rustix::fs::RenameFlags::from_bits(bits).ok_or(Errno::EINVAL)?;
-    let old = call.host_path(call.int(0), call.args[1])?;
-    let new = call.host_path(call.int(2), call.args[3])?;
+    let old = call.moved_path(call.int(0), call.args[1])?;
+    let new = call.moved_path(call.int(2), call.args[3])?;
     rustix::fs::renameat_with(CWD, &*old.itself, CWD, &*new.itself, flags).map_err(errno)?;
     Ok(0)
 }
@@ -268,15 +291,19 @@ fn linkat(call: &mut Call<'_>) -> Answer {
         false => rustix::fs::AtFlags::empty(),
     };
     let old = call.host_path(call.int(0), call.args[1])?;
-    let new = call.host_path(call.int(2), call.args[3])?;
-    let old = followed(&old, flags.contains(AtFlags::SYMLINK_FOLLOW));
+    let follow = flags.contains(AtFlags::SYMLINK_FOLLOW);
+    // What is to be linked is looked for first.
+    call.kernel
+        .stat_place(call.pid, &Place::Host(old.clone()), follow)?;
+    let new = call.new_path(call.int(2), call.args[3])?;
+    let old = old.name(follow)?;
     rustix::fs::linkat(CWD, old, CWD, &*new.itself, host).map_err(errno)?;
     Ok(0)
 }
 
 fn symlinkat(call: &mut Call<'_>) -> Answer {
     let target = call.path(call.args[0])?;
-    let path = call.host_path(call.int(1), call.args[2])?;
+    let path = call.new_path(call.int(1), call.args[2])?;
     rustix::fs::symlinkat(&*target, CWD, &*path.itself).map_err(errno)?;
     Ok(0)
 }
@@ -320,6 +347,7 @@ fn utimensat(call: &mut Call<'_>) -> Answer {
     if call.args[1] == 0 {
         let file = call.file(call.int(0))?;
         let host = file.host().ok_or(Errno::EPERM)?;
+        call.kernel.may_change_file(&file)?;
         rustix::fs::futimens(host, &times).map_err(errno)?;
         return Ok(0);
     }
@@ -328,9 +356,9 @@ fn utimensat(call: &mut Call<'_>) -> Answer {
         true => rustix::fs::AtFlags::SYMLINK_NOFOLLOW,
         false => rustix::fs::AtFlags::empty(),
     };
-    let path = call.host_path(call.int(0), call.args[1])?;
-    let name = followed(&path, !flags.contains(AtFlags::SYMLINK_NOFOLLOW));
-    rustix::fs::utimensat(CWD, name, &times, host).map_err(errno)?;
+    let follow = !flags.contains(AtFlags::SYMLINK_NOFOLLOW);
+    let path = call.altered_path(call.int(0), call.args[1], follow)?;
+    rustix::fs::utimensat(CWD, path.name(follow)?, &times, host).map_err(errno)?;
     Ok(0)
 }
 
@@ -349,15 +377,16 @@ fn host_time(bytes: [u8; 16]) -> Result<rustix::fs::Timespec, Errno> {
 fn fchmod(call: &mut Call<'_>) -> Answer {
     let file = call.file(call.int(0))?;
     let host = file.host().ok_or(Errno::EPERM)?;
+    call.kernel.may_change_file(&file)?;
     let mode = Mode::from_bits_truncate(call.args[1] as u32 & 0o7777);
     rustix::fs::fchmod(host, mode).map_err(errno)?;
     Ok(0)
 }
 
 fn fchmodat(call: &mut Call<'_>) -> Answer {
-    let path = call.host_path(call.int(0), call.args[1])?;
+    let path = call.altered_path(call.int(0), call.args[1], true)?;
     let mode = Mode::from_bits_truncate(call.args[2] as u32 & 0o7777);
-    rustix::fs::chmodat(CWD, &*path.used, mode, rustix::fs::AtFlags::empty()).map_err(errno)?;
+    rustix::fs::chmodat(CWD, path.name(true)?, mode, rustix::fs::AtFlags::empty()).map_err(errno)?;
     Ok(0)
 }
 
@@ -369,6 +398,7 @@ fn owner(raw: u64) -> Option<u32> {
 fn fchown(call: &mut Call<'_>) -> Answer {
     let file = call.file(call.int(0))?;
     let host = file.host().ok_or(Errno::EPERM)?;
+    call.kernel.may_change_file(&file)?;
     let (uid, gid) = (owner(call.args[1]), owner(call.args[2]));
     rustix::fs::fchown(host, uid.map(Uid::from_raw), gid.map(Gid::from_raw)).map_err(errno)?;
     Ok(0)
@@ -380,11 +410,12 @@ fn fchownat(call: &mut Call<'_>) -> Answer {
         true => rustix::fs::AtFlags::SYMLINK_NOFOLLOW,
         false => rustix::fs::AtFlags::empty(),
     };
-    let path = call.host_path(call.int(0), call.args[1])?;
+    let follow = !flags.contains(AtFlags::SYMLINK_NOFOLLOW);
+    let path = call.altered_path(call.int(0), call.args[1], follow)?;
     let (uid, gid) = (owner(call.args[2]), owner(call.args[3]));
     rustix::fs::chownat(
         CWD,
-        followed(&path, !flags.contains(AtFlags::SYMLINK_NOFOLLOW)),
+        path.name(follow)?,
         uid.map(Uid::from_raw),
         gid.map(Gid::from_raw),
         host,
@@ -417,8 +448,8 @@ fn enter(call: &mut Call<'_>, place: &Place) -> Answer {
     let (path, anchor) = match place {
         Place::Host(path) => {
             let may = rustix::fs::AtFlags::EACCESS;
-            rustix::fs::accessat(CWD, &*path.used, Access::EXEC_OK, may).map_err(errno)?;
-            let true_path = std::fs::canonicalize(std::ffi::OsStr::from_bytes(&path.used));
+            rustix::fs::accessat(CWD, path.name(true)?, Access::EXEC_OK, may).map_err(errno)?;
+            let true_path = std::fs::canonicalize(std::ffi::OsStr::from_bytes(path.name(true)?));
             let shown = match true_path {
                 Ok(path) => path.into_os_string().into_encoded_bytes(),
                 Err(_) => normalize(&path.shown),
@@ -427,7 +458,7 @@ fn enter(call: &mut Call<'_>, place: &Place) -> Answer {
                 Some(root) => root.inside(shown),
                 None => shown,
             };
-            (shown, resolve::anchor(&path.used))
+            (shown, resolve::anchor(path.name(true)?))
         }
         Place::Proc(path) => (path.clone(), None),
         _ => (crate::file::bundle::FOLDER.to_vec(), None),

@@ -16,6 +16,7 @@ use rustix::fs::{CWD, FileType, Mode};
 use super::{Answer, Call, Handler, Stop};
 use crate::file::host::{convert_stat, errno};
 use crate::file::inet::{self, Address};
+use crate::file::read_only::Change;
 use crate::file::resolve::Place;
 use crate::file::special::{Special, Timeouts};
 use crate::file::unix::{Refusal, Sender, Socket, Style, address_of, name_of};
@@ -256,6 +257,9 @@ fn make_socket_file(call: &mut Call<'_>, name: &[u8]) -> Result<(u64, u64), Errn
     let Place::Host(path) = call.kernel.resolve(call.pid, AT_FDCWD, name)? else {
         return Err(Errno::EADDRINUSE);
     };
+    call.kernel
+        .may_change(&path.itself, Change::Make)
+        .map_err(exists)?;
     let umask = call.task().directories.borrow().umask;
     let mode = Mode::from_bits_truncate(0o777 & !umask);
     let made = rustix::fs::mknodat(CWD, &*path.itself, FileType::Socket, mode, 0);

@@ -47,6 +47,15 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
 
+    /// Change no file of the host, as if all were mounted read-only; what pagewalk was started with (standard output) and
+    /// memory files stay writable
+    #[arg(long)]
+    read_only: bool,
+
+    /// Let the program open no IP sockets; Unix sockets between its own processes work
+    #[arg(long)]
+    no_network: bool,
+
     /// Repeat exactly: addresses, random bytes, clock and process numbers follow from the seed, and the environment is
     /// only what --env gives
     #[arg(long, value_name = "N")]
@@ -113,7 +122,7 @@ impl Args {
     fn config(self) -> Result<machine::Config, Failure> {
         let root = self.root_folder()?;
         let working = match &root {
-            Some(_) => self.working_inside(),
+            Some(root) => self.working_inside(root)?,
             None => self.working_directory()?,
         };
         let program = Spawn {
@@ -137,6 +146,8 @@ impl Args {
                 std::process::id()
             },
             root,
+            read_only: self.read_only,
+            network: !self.no_network,
             ..process::Config::default()
         };
         Ok(machine::Config {
@@ -191,9 +202,14 @@ impl Args {
     }
 
     /// A folder in the root, from its top.
-    fn working_inside(&self) -> Vec<u8> {
+    fn working_inside(&self, root: &Root) -> Result<Vec<u8>, Failure> {
         let wanted = self.workdir.as_deref().unwrap_or(Path::new("/"));
-        Path::new("/").join(wanted).into_os_string().into_vec()
+        let wanted = Path::new("/").join(wanted);
+        root.check_folder(&wanted).map_err(|error| Failure {
+            code: MACHINE_TROUBLE,
+            message: format!("cannot start in {} of the root folder: {error}", wanted.display()),
+        })?;
+        Ok(wanted.into_os_string().into_vec())
     }
 
     fn working_directory(&self) -> Result<Vec<u8>, Failure> {
