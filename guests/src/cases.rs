@@ -131,6 +131,11 @@ pub const CASES: &[Case] = &[
         qemu_differs: true,
         ..case("threads")
     },
+    with_args("bomb-forks", "bomb", &["forks", "40"]),
+    with_args("bomb-files", "bomb", &["files", "400"]),
+    with_args("bomb-pipes", "bomb", &["pipes", "60"]),
+    with_args("bomb-memory", "bomb", &["memory", "4"]),
+    with_args("bomb-signals", "bomb", &["signals", "500"]),
     with_args("bench-int-sha", "bench-int", &["sha", "1"]),
     with_args("bench-int-sieve", "bench-int", &["sieve", "1"]),
     with_args("bench-int-vm", "bench-int", &["vm", "1"]),

@@ -59,6 +59,7 @@ guests! {
     "threads": "threads share memory, wait in line, get signals, fork and end",
     "events": "epoll, eventfd, timerfd, signalfd, pselect, queued signals and waitid, with their errors",
     "sockets": "Unix sockets of each style, descriptors and credentials in messages, IP on the loopback",
+    "bomb": "a child takes all it can get while its parent goes on working",
     "regions": "makes memory of many sorts, says what it did and waits, for the tools' tests",
     "bench-int": "integer code, for cargo xtask bench",
     "bench-fault": "page faults and mapping calls, for cargo xtask bench",

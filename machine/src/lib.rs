@@ -37,8 +37,14 @@ use server::Server;
 /// Instructions in a time slice: about a millisecond, so that `vmmap` is answered at once.
 const SLICE: u64 = 250_000;
 
+/// What a visit to the kernel takes of the slice, in instructions: about its time, or a loop of system calls had a slice of
+/// seconds.
+const VISIT_COST: u64 = 250;
+
 /// One in so many visits to the kernel is timed.
 const SAMPLE: u64 = 16;
+/// The host is looked at after so many visits to the kernel, or a full slice of instructions.
+const MOST_VISITS: u64 = 64;
 /// The socket is served this often, however long a slice of system calls takes.
 const PATIENCE: Duration = Duration::from_millis(5);
 
@@ -54,6 +60,8 @@ pub struct Machine {
     served: Instant,
     /// Traps handled: the pulse of the sampling in `sampled_visit`.
     visits: u64,
+    /// Instructions and visits when the host was last looked at between slices.
+    looked: (u64, u64),
 }
 
 /// What the person at the terminal should hear, as it happens.
@@ -90,6 +98,7 @@ impl Machine {
             started: Instant::now(),
             served: Instant::now(),
             visits: 0,
+            looked: (0, 0),
         };
         machine.deliver_tlb_ops();
         Ok(machine)
@@ -101,11 +110,14 @@ impl Machine {
             match self.kernel.next_task() {
                 Some(pid) => {
                     self.run_slice(pid);
-                    self.notice_ready_hosts()?;
+                    self.look_outside()?;
                 }
                 // Looking for a task delivers signals, which may have ended the last one.
                 None if self.kernel.init_exit().is_some() => {}
-                None => self.wait()?,
+                None => {
+                    self.wait()?;
+                    self.serve();
+                }
             }
             self.kernel
                 .take_notices()
@@ -121,14 +133,25 @@ impl Machine {
             if let Some(exit) = self.kernel.init_exit() {
                 return Ok(exit);
             }
+        }
+    }
+
+    /// Between slices: has the host something for a task, or somebody a question? Tasks that only give way to each other have
+    /// slices of a few instructions, so not after each.
+    fn look_outside(&mut self) -> Result<(), MachineError> {
+        let (retired, visits) = self.looked;
+        if self.cpu.retired() - retired >= SLICE || self.visits - visits >= MOST_VISITS {
+            self.looked = (self.cpu.retired(), self.visits);
+            self.notice_ready_hosts()?;
             self.serve();
         }
+        Ok(())
     }
 
     /// Runs one task until its slice is used up or it cannot go on.
     fn run_slice(&mut self, pid: Pid) {
         let begin = self.clock.now(self.cpu.retired()).monotonic_ns;
-        let end = self.cpu.retired() + SLICE;
+        let mut end = self.cpu.retired() + SLICE;
         let mut system_ns = 0;
         self.cpu.set_counter(begin);
         let finish = loop {
@@ -137,6 +160,7 @@ impl Machine {
             self.mmu.switch_to(ttbr);
             let trap = self.cpu.run(regs, &mut self.mmu, left);
             let now = self.clock.now(self.cpu.retired());
+            end = end.saturating_sub(VISIT_COST);
             let over = trap == Trap::Budget || self.cpu.retired() >= end;
             if over {
                 self.charge(pid, now.monotonic_ns - begin, system_ns);
@@ -144,10 +168,15 @@ impl Machine {
             self.kernel.handle(pid, trap, now);
             self.deliver_tlb_ops();
             system_ns += self.sampled_visit(now.monotonic_ns);
+            let goes_on = self.kernel.next_task() == Some(pid);
             if over {
+                // A slice may end with the last instruction's own trap: a loop of system calls would have every turn.
+                if goes_on && trap != Trap::Budget {
+                    self.kernel.handle(pid, Trap::Budget, now);
+                }
                 return;
             }
-            if self.kernel.next_task() != Some(pid) {
+            if !goes_on {
                 break now.monotonic_ns;
             }
         };

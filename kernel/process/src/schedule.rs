@@ -1,5 +1,7 @@
 //! Whose turn it is: one host thread runs all tasks in turn, and waiting calls are made again when they may succeed.
 
+use std::ops::Bound;
+
 use abi::signal::{SigDetail, SigInfo, Signal, code};
 
 use crate::clock::Clock;
@@ -14,8 +16,18 @@ impl Kernel {
         if let Some(pid) = self.current {
             return Some(pid);
         }
-        let turns = self.turns();
-        for pid in turns {
+        let (mut from, mut wrapped) = (Bound::Excluded(self.last), false);
+        loop {
+            let next = self.tasks.range((from, Bound::Unbounded)).next();
+            let pid = match next.map(|(pid, _)| *pid) {
+                Some(pid) if !wrapped || pid <= self.last => pid,
+                None if !wrapped => {
+                    (from, wrapped) = (Bound::Unbounded, true);
+                    continue;
+                }
+                _ => return None,
+            };
+            from = Bound::Excluded(pid);
             self.look_at(pid);
             if self
                 .tasks
@@ -27,22 +39,15 @@ impl Kernel {
                 return Some(pid);
             }
         }
-        None
-    }
-
-    /// Every living task, beginning after the last that ran.
-    fn turns(&self) -> Vec<Pid> {
-        let living = self.tasks.values().filter(|task| task.state != State::Zombie);
-        let mut turns: Vec<Pid> = living.map(|task| task.pid).collect();
-        let after = turns.partition_point(|pid| *pid <= self.last);
-        turns.rotate_left(after);
-        turns
     }
 
     /// Signals are delivered to a task that does not run, and a wait that may be over is tried again.
     fn look_at(&mut self, pid: Pid) {
         // Another thread's turn may have ended this one.
         let Some(task) = self.tasks.get(&pid) else { return };
+        if task.state == State::Zombie {
+            return;
+        }
         self.ring_alarm(task.tgid);
         if !self.task(pid).signals.deliverable().is_empty() {
             self.settle(pid);
