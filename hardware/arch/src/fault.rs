@@ -36,6 +36,8 @@ pub enum FaultCause {
     Alignment,
     /// A descriptor could not be read: the table lies outside RAM.
     ExternalOnWalk(Level),
+    /// A breakpoint (of a fetch) or a watchpoint: only where a debugger set one.
+    Debug,
 }
 
 /// An access of user space that could not be done.
@@ -59,6 +61,7 @@ impl FaultCause {
             Self::Permission(level) => 0b001100 | level & 3,
             Self::ExternalOnWalk(level) => 0b010100 | level & 3,
             Self::Alignment => 0b100001,
+            Self::Debug => 0b100010,
         }
     }
 }
@@ -70,6 +73,14 @@ impl Fault {
         const IL: u64 = 1 << 25;
         const WNR: u64 = 1 << 6;
         let code = self.cause.status_code() as u64;
+        // Breakpoint and watchpoint exceptions have classes of their own (Arm ARM D24.2.40).
+        if let FaultCause::Debug = self.cause {
+            return match self.access {
+                Access::Execute => 0x30 << 26 | IL | code,
+                Access::Read => 0x34 << 26 | IL | code,
+                Access::Write => 0x34 << 26 | IL | WNR | code,
+            };
+        }
         match self.access {
             Access::Execute => 0x20 << 26 | IL | code,
             Access::Read => 0x24 << 26 | IL | code,
@@ -101,6 +112,7 @@ mod tests {
         assert_eq!(FaultCause::Permission(3).status_code(), 0x0f);
         assert_eq!(FaultCause::ExternalOnWalk(2).status_code(), 0x16);
         assert_eq!(FaultCause::Alignment.status_code(), 0x21);
+        assert_eq!(FaultCause::Debug.status_code(), 0x22);
     }
 
     /// As arm64 Linux shows them in a signal frame: 0x92000046 is a write to an unmapped page at level 2.

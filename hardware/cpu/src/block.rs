@@ -90,8 +90,15 @@ impl BlockCache {
     }
 
     /// The block at a physical address that `pc` was translated to, decoded now if need be; the jump cache
-    /// will know it.
-    pub(crate) fn enter(&mut self, pc: u64, at: PhysAddr, mmu: &mut Mmu, counters: &mut Counters) -> Block {
+    /// will know it. It has `most` instructions at most: then comes a breakpoint.
+    pub(crate) fn enter(
+        &mut self,
+        pc: u64,
+        at: PhysAddr,
+        most: u32,
+        mmu: &mut Mmu,
+        counters: &mut Counters,
+    ) -> Block {
         let granule = mmu.granule();
         let frame = at.frame(granule).expect("a walk ends inside RAM");
         let slot = (at.page_offset(granule).get() / 4) as usize;
@@ -103,6 +110,10 @@ impl BlockCache {
         let block = match known {
             Some(block) if block.length > 0 => block,
             _ => self.decode(frame, slot, mmu, counters),
+        };
+        let block = Block {
+            length: block.length.min(most),
+            ..block
         };
         let stamp = self.stamp(mmu);
         self.jumps[(pc >> 2) as usize & (JUMPS - 1)] = Jump { pc, stamp, block };
@@ -185,7 +196,7 @@ impl BlockCache {
     }
 
     /// Lets every entry of the jump cache expire.
-    fn next_generation(&mut self) {
+    pub(crate) fn next_generation(&mut self) {
         self.generation = self.generation.wrapping_add(1);
         if self.generation == 0 {
             self.jumps.fill(NO_JUMP);

@@ -10,6 +10,7 @@
 //!   end when code is written.
 //! - `run`: the loop over blocks and the handlers of hot instructions; `exec` has the instructions that they
 //!   do not do themselves, `simd` those of Advanced SIMD and floating point.
+//! - `breakpoint`: addresses before which a run ends.
 //! - [`counters`]: all that is counted.
 //!
 //! **Room for a translator.** A translator stands beside the interpreter and takes blocks from the
@@ -27,6 +28,7 @@
 #![forbid(unsafe_code)]
 
 mod block;
+mod breakpoint;
 pub mod counters;
 pub mod decode;
 mod exec;

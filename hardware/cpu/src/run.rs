@@ -11,12 +11,13 @@ mod pairs;
 mod plain;
 mod step;
 
-use arch::{Regs, Trap};
+use arch::{Fault, Regs, Trap};
 use mmu::Mmu;
 
 use crate::block::{Block, BlockCache};
+use crate::breakpoint::Breakpoints;
 use crate::counters::Counters;
-use crate::exec::Local;
+use crate::exec::{Local, Monitor};
 use crate::flags::Nzcv;
 pub(crate) use step::Op;
 
@@ -27,6 +28,9 @@ pub struct Cpu {
     retired: u64,
     /// What to add to `retired` to get the virtual counter.
     counter_offset: u64,
+    pub(crate) breakpoints: Breakpoints,
+    /// What the last run left in the exclusive monitor.
+    monitor: Option<Monitor>,
 }
 
 impl Default for Cpu {
@@ -43,6 +47,8 @@ impl Cpu {
             counters: Counters::default(),
             retired: 0,
             counter_offset: 0,
+            breakpoints: Breakpoints::default(),
+            monitor: None,
         }
     }
 
@@ -68,9 +74,19 @@ impl Cpu {
     ///
     /// A processor must always be given the same memory: it keeps code by frame.
     pub fn run(&mut self, regs: &mut Regs, mmu: &mut Mmu, budget: u64) -> Trap {
+        self.run_from(None, regs, mmu, budget)
+    }
+
+    /// [`Cpu::run`] as if the last run had not ended: the exclusive monitor is as it was. For a debugger, whose stops
+    /// and steps are none of the program's business.
+    pub fn run_on(&mut self, regs: &mut Regs, mmu: &mut Mmu, budget: u64) -> Trap {
+        self.run_from(self.monitor, regs, mmu, budget)
+    }
+
+    fn run_from(&mut self, monitor: Option<Monitor>, regs: &mut Regs, mmu: &mut Mmu, budget: u64) -> Trap {
         let mut local = Local {
             nzcv: Nzcv::unpack(regs.flags),
-            monitor: None,
+            monitor,
             exclusive_failures: 0,
             left: budget,
             after: regs.pc,
@@ -82,9 +98,15 @@ impl Cpu {
         };
         let trap = self.run_blocks(regs, mmu, &mut local);
         self.retired += budget - local.left;
+        self.monitor = local.monitor;
         regs.flags = local.nzcv.pack();
         self.counters.exclusive_failures += local.exclusive_failures;
         trap
+    }
+
+    /// Lets the jump cache learn everything anew.
+    pub(crate) fn forget_jumps(&mut self) {
+        self.cache.next_generation();
     }
 
     /// The block at `pc` when the jump cache does not know it, or why there is none; with `pc` as the program
@@ -98,7 +120,9 @@ impl Cpu {
         if pc & 3 != 0 {
             return Err((pc, Trap::PcAlignment));
         }
-        let at = mmu.fetch(pc).map_err(|fault| (pc, Trap::Abort(fault)))?;
-        Ok((pc, self.cache.enter(pc, at, mmu, &mut self.counters)))
+        let abort = |fault: Fault| (pc, Trap::Abort(fault));
+        let most = self.breakpoints.distance(pc, mmu.asid()).map_err(abort)?;
+        let at = mmu.fetch(pc).map_err(abort)?;
+        Ok((pc, self.cache.enter(pc, at, most, mmu, &mut self.counters)))
     }
 }

@@ -15,6 +15,7 @@
 pub mod counters;
 pub mod fast;
 pub mod walk;
+mod watch;
 
 use std::collections::HashMap;
 
@@ -24,6 +25,7 @@ use ram::{Ram, Word};
 pub use counters::Counters;
 use fast::FastTable;
 pub use walk::{Translation, walk};
+pub use watch::Watch;
 
 /// The memory management unit of one processor.
 pub struct Mmu {
@@ -35,6 +37,7 @@ pub struct Mmu {
     next_epoch: u64,
     counters: Counters,
     largest_table: usize,
+    watches: watch::Watches,
 }
 
 impl Mmu {
@@ -50,6 +53,7 @@ impl Mmu {
             next_epoch: 1,
             counters: Counters::default(),
             largest_table: fast::MAX_ENTRIES,
+            watches: watch::Watches::default(),
         }
     }
 
@@ -68,6 +72,11 @@ impl Mmu {
     /// The granule in use.
     pub fn granule(&self) -> Granule {
         self.granule
+    }
+
+    /// The address space that runs.
+    pub fn asid(&self) -> Asid {
+        self.ttbr.asid
     }
 
     /// What was counted so far.
@@ -181,21 +190,24 @@ impl Mmu {
     /// Checks that `size` bytes at `address` can be accessed, without accessing them: for instructions that
     /// must not change anything when their second access faults. Sets the access flag and the dirty state.
     pub fn probe(&mut self, address: u64, size: u64, access: Access) -> Result<(), Fault> {
-        self.probe_byte(address, access)?;
+        self.probe_byte(address, size, access)?;
         let last = address.wrapping_add(size - 1);
         if (address ^ last) & !self.granule.offset_mask() != 0 {
-            self.probe_byte(last & !self.granule.offset_mask(), access)?;
+            let next = last & !self.granule.offset_mask();
+            self.probe_byte(next, last - next + 1, access)?;
         }
         Ok(())
     }
 
-    fn probe_byte(&mut self, address: u64, access: Access) -> Result<(), Fault> {
+    /// Probes the page of the first of `size` bytes.
+    fn probe_byte(&mut self, address: u64, size: u64, access: Access) -> Result<(), Fault> {
         let known = match access {
             Access::Read => self.current.readable::<u8>(address),
             Access::Write => self.current.writable::<u8>(address),
             Access::Execute => self.current.executable(address),
         };
         if known.is_none() {
+            self.check_watches(address, size, access)?;
             self.translate(address, access)?;
         }
         Ok(())
@@ -244,6 +256,9 @@ impl Mmu {
         let Some(frame) = translation.address.frame(self.granule) else {
             return;
         };
+        if access != Access::Execute && self.is_page_watched(page) {
+            return;
+        }
         self.counters.fills += 1;
         self.current.count_miss(self.largest_table);
         let addend = self.ram.addend(page, frame);
@@ -265,6 +280,7 @@ impl Mmu {
     #[inline(never)]
     fn load_slow<T: Word>(&mut self, address: u64) -> Result<T, Fault> {
         let size = size_of::<T>() as u64;
+        self.check_watches(address, size, Access::Read)?;
         if self.crosses(address, size) {
             let mut bytes = [0; 16];
             for (i, byte) in bytes.iter_mut().enumerate().take(size_of::<T>()) {
@@ -280,6 +296,7 @@ impl Mmu {
     #[inline(never)]
     fn store_slow<T: Word>(&mut self, address: u64, value: T) -> Result<(), Fault> {
         let size = size_of::<T>() as u64;
+        self.check_watches(address, size, Access::Write)?;
         if self.crosses(address, size) {
             self.probe(address, size, Access::Write)?;
             for (i, byte) in value.to_bytes().into_iter().enumerate().take(size_of::<T>()) {
