@@ -7,6 +7,8 @@ use arch::{Bytes, Granule};
 use process::{Spawn, SpawnError};
 use ram::RamError;
 
+use crate::debug::DebugAddress;
+
 /// What a machine is made of.
 #[derive(Debug)]
 pub struct Config {
@@ -20,6 +22,8 @@ pub struct Config {
     pub program: Spawn,
     /// Whether to listen on the control socket.
     pub serve: bool,
+    /// Where a debugger connects; the program waits for one.
+    pub debug: Option<DebugAddress>,
 }
 
 /// Trouble of the host's, or a program that cannot be run.
@@ -31,6 +35,8 @@ pub enum MachineError {
     Program(SpawnError),
     /// The control socket could not be made.
     Socket(io::Error),
+    /// The debugger's socket could not be made.
+    DebugSocket(io::Error),
     /// Waiting on the host failed.
     Wait(io::Error),
     /// No task can ever run again: all wait for something that nothing can bring.
@@ -46,6 +52,7 @@ impl fmt::Display for MachineError {
             Self::Ram(error) => error.fmt(f),
             Self::Program(error) => error.fmt(f),
             Self::Socket(error) => write!(f, "the control socket cannot be made: {error}"),
+            Self::DebugSocket(error) => write!(f, "cannot listen for a debugger: {error}"),
             Self::Wait(error) => write!(f, "waiting on the host failed: {error}"),
             Self::Deadlock { tasks } => {
                 write!(
@@ -62,7 +69,7 @@ impl std::error::Error for MachineError {
         match self {
             Self::Ram(error) => Some(error),
             Self::Program(error) => Some(error),
-            Self::Socket(error) | Self::Wait(error) => Some(error),
+            Self::Socket(error) | Self::DebugSocket(error) | Self::Wait(error) => Some(error),
             Self::Deadlock { .. } => None,
         }
     }

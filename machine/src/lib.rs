@@ -15,6 +15,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod debug;
 pub mod server;
 pub mod stats;
 mod wait;
@@ -32,6 +33,7 @@ pub use config::{Config, MachineError};
 pub use stats::Stats;
 
 use clock::Clock;
+use debug::Debugger;
 use server::Server;
 
 /// Instructions in a time slice: about a millisecond, so that `vmmap` is answered at once.
@@ -62,6 +64,9 @@ pub struct Machine {
     visits: u64,
     /// Instructions and visits when the host was last looked at between slices.
     looked: (u64, u64),
+    /// Where debuggers connect, and what the one that did has decided.
+    debugger: Option<Debugger>,
+    debug: debug::State,
 }
 
 /// What the person at the terminal should hear, as it happens.
@@ -71,6 +76,8 @@ pub enum Message {
     Notice(Notice),
     /// A task died of a signal.
     Death(Death),
+    /// Where debuggers connect, and how they leave.
+    Debugger(String),
 }
 
 impl Machine {
@@ -89,6 +96,12 @@ impl Machine {
             .then(Server::bind)
             .transpose()
             .map_err(MachineError::Socket)?;
+        let debugger = config
+            .debug
+            .as_ref()
+            .map(Debugger::bind)
+            .transpose()
+            .map_err(MachineError::DebugSocket)?;
         let mut machine = Self {
             cpu: Cpu::new(),
             mmu: Mmu::new(ram),
@@ -99,6 +112,8 @@ impl Machine {
             served: Instant::now(),
             visits: 0,
             looked: (0, 0),
+            debugger,
+            debug: debug::State::default(),
         };
         machine.deliver_tlb_ops();
         Ok(machine)
@@ -106,8 +121,19 @@ impl Machine {
 
     /// Runs until the first program has ended, and says how it did.
     pub fn run(&mut self, mut tell: impl FnMut(Message)) -> Result<Exit, MachineError> {
+        self.await_debugger(&mut tell)?;
         loop {
-            match self.kernel.next_task() {
+            let next = self.kernel.next_task();
+            if let Some(stop) = self.due_stop(next) {
+                self.stop_for_debugger(&stop)?;
+                continue;
+            }
+            match next {
+                Some(pid) if self.is_debugged() => {
+                    self.run_debugged(pid)?;
+                    self.notice_ready_hosts()?;
+                    self.serve();
+                }
                 Some(pid) => {
                     self.run_slice(pid);
                     self.look_outside()?;
@@ -130,9 +156,12 @@ impl Machine {
                 .filter(Death::is_news)
                 .map(Message::Death)
                 .for_each(&mut tell);
+            self.tell_debug_news(&mut tell);
             if let Some(exit) = self.kernel.init_exit() {
+                self.debugged_exit(exit)?;
                 return Ok(exit);
             }
+            self.serve_debugger();
         }
     }
 

@@ -18,7 +18,7 @@ impl Machine {
         let left = waits
             .deadline_ns
             .map(|deadline| Duration::from_nanos(deadline.saturating_sub(now)));
-        if left.is_none() && waits.hosts.is_empty() && self.server.is_none() {
+        if left.is_none() && waits.hosts.is_empty() && self.server.is_none() && !self.is_debugged() {
             return Err(MachineError::Deadlock {
                 tasks: self.kernel.tasks().count(),
             });
@@ -44,7 +44,7 @@ impl Machine {
     }
 
     /// The tasks whose descriptors are ready.
-    fn poll(
+    pub(crate) fn poll(
         &self,
         hosts: &[(Pid, process::HostWait)],
         timeout: Option<Duration>,
@@ -57,6 +57,13 @@ impl Machine {
         if let Some(server) = &self.server {
             set.extend(
                 server
+                    .descriptors()
+                    .map(|(fd, events)| PollFd::from_borrowed_fd(fd, events)),
+            );
+        }
+        if let Some(debugger) = &self.debugger {
+            set.extend(
+                debugger
                     .descriptors()
                     .map(|(fd, events)| PollFd::from_borrowed_fd(fd, events)),
             );

@@ -183,6 +183,7 @@ pub struct Kernel {
     /// Page-sized and larger copies go through it.
     pub(crate) scratch: Vec<u8>,
     init_exit: Option<Exit>,
+    pub(crate) tracer: Option<crate::trace::Tracer>,
 }
 
 impl fmt::Debug for Kernel {
@@ -223,6 +224,7 @@ impl Kernel {
             foreground: Pid::new(config.first_pid),
             scratch: Vec::new(),
             init_exit: None,
+            tracer: None,
             config,
         }
     }

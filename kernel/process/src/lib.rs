@@ -11,6 +11,7 @@
 //!     ├────── trap       why the processor came back                           (death)
 //!     ├────── syscall    one file per family, one table
 //!     ├────── signal     posting and delivery
+//!     ├────── trace      what a debugger does with a process
 //!     ├────── file       descriptors, host files, pipes, bundled programs
 //!     └────── proc       the content of /proc
 //! ```
@@ -32,11 +33,13 @@ mod schedule;
 mod signal;
 mod syscall;
 mod task;
+mod trace;
 mod trap;
 mod user;
 mod wait;
 
 pub use abi::Errno;
+pub use abi::signal::{SigInfo, SigSet, Signal};
 pub use clock::Clock;
 pub use death::{Cause, Death, Place, Region};
 pub use exec::error::{ElfError, ExecError};
@@ -45,4 +48,5 @@ pub use kernel::{Bundled, Config, Kernel, Notice, Waits};
 pub use lifecycle::{Spawn, SpawnError};
 pub use proc::tree as proc_tree;
 pub use task::{Creds, Directories, Exit, Image, Pid, Space, State, Task, Times};
+pub use trace::{TracedFile, TracedStat};
 pub use wait::HostWait;

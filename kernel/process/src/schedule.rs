@@ -28,6 +28,9 @@ impl Kernel {
                 _ => return None,
             };
             from = Bound::Excluded(pid);
+            if self.is_held(pid) {
+                continue;
+            }
             self.look_at(pid);
             if self
                 .tasks
@@ -96,7 +99,7 @@ impl Kernel {
         let mut waits = Waits::default();
         for task in self.tasks.values() {
             let mut deadline = task.alarm.map(|alarm| alarm.at);
-            if let (State::Waiting, Some(wait)) = (task.state, &task.wait) {
+            if let (State::Waiting, Some(wait), false) = (task.state, &task.wait, self.is_held(task.pid)) {
                 let hosts = wait.hosts.iter().cloned();
                 waits.hosts.extend(hosts.map(|host| (task.pid, host)));
                 deadline = [deadline, wait.deadline].into_iter().flatten().min();

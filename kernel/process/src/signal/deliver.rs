@@ -36,6 +36,10 @@ impl Kernel {
                 None => task.signals.take_next(share),
             };
             let Some(info) = next else { break };
+            let Some(info) = self.show_signal(pid, info) else {
+                return;
+            };
+            let task = self.task(pid);
             let action = task.actions.borrow().get(info.signal);
             match action.handler {
                 SIG_IGN => {}

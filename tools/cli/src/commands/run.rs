@@ -65,6 +65,11 @@ pub struct Args {
     #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
     stats: Option<StatsForm>,
 
+    /// Wait for gdb or lldb at HOST:PORT, :PORT (this host only) or the path of a Unix socket, and let it debug the
+    /// program; with port 0 a free port is taken and printed
+    #[arg(long, value_name = "ADDR")]
+    gdb: Option<machine::debug::DebugAddress>,
+
     /// A bundled guest such as beep, or the path of an ELF file
     #[arg(value_name = "PROGRAM")]
     program: OsString,
@@ -156,6 +161,7 @@ impl Args {
             kernel,
             program,
             serve: true,
+            debug: self.gdb,
         })
     }
 
@@ -253,6 +259,7 @@ fn tell(message: Message) {
     let _ = match message {
         Message::Notice(notice) => writeln!(stderr, "pagewalk: {notice}"),
         Message::Death(death) => writeln!(stderr, "pagewalk: {death}"),
+        Message::Debugger(news) => writeln!(stderr, "pagewalk: {news}"),
     };
 }
 
