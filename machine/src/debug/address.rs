@@ -65,7 +65,9 @@ impl Listener {
             DebugAddress::Unix(path) => {
                 let listener = match UnixListener::bind(path) {
                     // Left by a machine that is gone.
-                    Err(error) if error.kind() == ErrorKind::AddrInUse && UnixStream::connect(path).is_err() => {
+                    Err(error)
+                        if error.kind() == ErrorKind::AddrInUse && UnixStream::connect(path).is_err() =>
+                    {
                         std::fs::remove_file(path)?;
                         UnixListener::bind(path)?
                     }

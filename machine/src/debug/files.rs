@@ -4,9 +4,9 @@
 use std::convert::Infallible;
 
 use gdbstub::target::ext::host_io::{
-    FsKind, HostIo, HostIoClose, HostIoCloseOps, HostIoErrno, HostIoError, HostIoFstat, HostIoFstatOps, HostIoOpen,
-    HostIoOpenFlags, HostIoOpenMode, HostIoOpenOps, HostIoPread, HostIoPreadOps, HostIoReadlink, HostIoReadlinkOps,
-    HostIoResult, HostIoSetfs, HostIoSetfsOps, HostIoStat,
+    FsKind, HostIo, HostIoClose, HostIoCloseOps, HostIoErrno, HostIoError, HostIoFstat, HostIoFstatOps,
+    HostIoOpen, HostIoOpenFlags, HostIoOpenMode, HostIoOpenOps, HostIoPread, HostIoPreadOps, HostIoReadlink,
+    HostIoReadlinkOps, HostIoResult, HostIoSetfs, HostIoSetfsOps, HostIoStat,
 };
 use process::Errno;
 
@@ -59,16 +59,6 @@ fn wire(errno: Errno) -> HostIoError<Infallible> {
     })
 }
 
-impl Machine {
-    /// gdbstub calls every process 1, and gdb then looks for it in `/proc/1`.
-    fn own_path(&self, path: &[u8]) -> Vec<u8> {
-        match path.strip_prefix(b"/proc/1/") {
-            Some(rest) => [format!("/proc/{}/", self.debugged()).as_bytes(), rest].concat(),
-            None => path.to_vec(),
-        }
-    }
-}
-
 impl HostIoOpen for Machine {
     fn open(&mut self, path: &[u8], flags: HostIoOpenFlags, _: HostIoOpenMode) -> HostIoResult<u32, Self> {
         let writes = HostIoOpenFlags::O_WRONLY
@@ -80,8 +70,7 @@ impl HostIoOpen for Machine {
         }
         let free = (1..=MOST_FILES as u32).find(|fd| !self.debug.files.contains_key(fd));
         let fd = free.ok_or(wire(Errno::EMFILE))?;
-        let path = self.own_path(path);
-        let file = self.kernel.open_traced(self.debugged(), &path).map_err(wire)?;
+        let file = self.kernel.open_traced(self.debugged(), path).map_err(wire)?;
         self.debug.files.insert(fd, file);
         Ok(fd)
     }
@@ -130,8 +119,10 @@ impl HostIoFstat for Machine {
 
 impl HostIoReadlink for Machine {
     fn readlink(&mut self, path: &[u8], to: &mut [u8]) -> HostIoResult<usize, Self> {
-        let path = self.own_path(path);
-        let link = self.kernel.read_link_traced(self.debugged(), &path).map_err(wire)?;
+        let link = self
+            .kernel
+            .read_link_traced(self.debugged(), path)
+            .map_err(wire)?;
         let part = to.get_mut(..link.len()).ok_or(wire(Errno::ENAMETOOLONG))?;
         part.copy_from_slice(&link);
         Ok(link.len())

@@ -45,7 +45,6 @@ pub use address::DebugAddress;
 use crate::{Machine, MachineError, Message};
 use address::Listener;
 use session::Session;
-use signals::Numbers;
 
 /// The socket that debuggers connect to.
 pub(crate) struct Debugger {
@@ -126,7 +125,6 @@ pub(crate) struct State {
     actions: BTreeMap<Pid, Action>,
     locked: bool,
     interrupt: bool,
-    numbers: Numbers,
     /// The debugger understands `exec` in a stop.
     knows_exec: bool,
     files: BTreeMap<u32, process::TracedFile>,
@@ -162,7 +160,10 @@ impl Debugger {
     /// What to wait for when the machine has nothing else to do.
     pub(crate) fn descriptors(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
         let session = self.session.as_ref().map(Session::awaited);
-        let listener = self.session.is_none().then(|| (self.listener.as_fd(), PollFlags::IN));
+        let listener = self
+            .session
+            .is_none()
+            .then(|| (self.listener.as_fd(), PollFlags::IN));
         session.into_iter().chain(listener)
     }
 }

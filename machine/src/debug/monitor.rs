@@ -65,7 +65,10 @@ impl Machine {
                     text.push_str(&usage(memory, space, vma));
                 }
                 let start = page.start(memory.granule()).get();
-                text.push_str(&format!("page {start:#x}: {}", describe(&memory.page_info(space, page))));
+                text.push_str(&format!(
+                    "page {start:#x}: {}",
+                    describe(&memory.page_info(space, page))
+                ));
                 text
             }
         }
@@ -74,7 +77,10 @@ impl Machine {
     fn processes(&self) -> String {
         let mut text = "    PID    PPID S THREADS     VSZ     RSS COMMAND\n".to_owned();
         for task in self.kernel.tasks().filter(|task| task.is_first()) {
-            let usage = task.space.as_ref().map(|space| self.kernel.memory().usage(space.id));
+            let usage = task
+                .space
+                .as_ref()
+                .map(|space| self.kernel.memory().usage(space.id));
             let (mapped, resident) = usage.map_or((0, 0), |usage| (usage.total_vm.kib(), usage.rss().kib()));
             let threads = self.kernel.threads_alive(task.pid).len();
             // A text takes all that is written to it.

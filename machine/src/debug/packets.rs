@@ -73,7 +73,9 @@ impl Packets {
 }
 
 fn digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+    char::from(byte)
+        .to_digit(16)
+        .and_then(|digit| u8::try_from(digit).ok())
 }
 
 fn checksum(body: &[u8]) -> u8 {
@@ -90,10 +92,20 @@ pub(super) fn packet(body: &[u8]) -> Vec<u8> {
 
 /// Adds to the body of the packet that begins at or after `from`.
 pub(super) fn amend(out: &mut Vec<u8>, from: usize, more: &str) {
-    let Some(start) = out.iter().skip(from).position(|byte| *byte == b'$').map(|at| at + from + 1) else {
+    let Some(start) = out
+        .iter()
+        .skip(from)
+        .position(|byte| *byte == b'$')
+        .map(|at| at + from + 1)
+    else {
         return;
     };
-    let Some(end) = out.iter().skip(start).position(|byte| *byte == b'#').map(|at| at + start) else {
+    let Some(end) = out
+        .iter()
+        .skip(start)
+        .position(|byte| *byte == b'#')
+        .map(|at| at + start)
+    else {
         return;
     };
     let mut body = out[start..end].to_vec();
@@ -141,19 +153,19 @@ mod tests {
 
     fn take(bytes: &[u8]) -> Vec<Incoming> {
         let mut packets = Packets::default();
-        let all = bytes.iter().filter_map(|byte| packets.push(*byte).expect("short"));
+        let all = bytes
+            .iter()
+            .filter_map(|byte| packets.push(*byte).expect("short"));
         all.collect()
     }
 
     #[test]
     fn frames_come_out_of_noise() {
         let body = |text: &str| Incoming::Packet(text.as_bytes().to_vec());
-        assert_eq!(take(b"+$g#67junk\x03-$?#3f"), [
-            body("g"),
-            Incoming::Interrupt,
-            Incoming::Again,
-            body("?")
-        ]);
+        assert_eq!(
+            take(b"+$g#67junk\x03-$?#3f"),
+            [body("g"), Incoming::Interrupt, Incoming::Again, body("?")]
+        );
         assert_eq!(take(b"$g#68$g#zz"), [Incoming::Spoilt, Incoming::Spoilt]);
         assert_eq!(take(b"$half$g#67"), [body("g")], "a packet that was begun anew");
         assert_eq!(take(b"$#00$"), [body("")]);

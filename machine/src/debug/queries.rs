@@ -8,7 +8,7 @@ use process::{Region, SigSet};
 use super::packets::{MAX_BODY, hex, number, part};
 use super::points::MOST_WATCHES;
 use super::session::tid;
-use super::signals::Numbers;
+use super::signals::signal_of;
 use crate::Machine;
 
 /// What lldb calls this machine's programs.
@@ -23,7 +23,12 @@ impl Machine {
             Some(colon) => (&body[..colon], &body[colon + 1..]),
             None => (body, &[][..]),
         };
+        if body.starts_with(b"vCont") && body != b"vCont?" && !self.lets_anyone_go(body) {
+            return Some(b"E03".to_vec());
+        }
         match name {
+            // `target extended-remote`: there is nothing to start or attach to.
+            b"!" | b"R" => Some(Vec::new()),
             b"qHostInfo" => Some(self.host_info()),
             b"qProcessInfo" => Some(self.process_info()),
             b"qWatchpointSupportInfo" => Some(format!("num:{MOST_WATCHES};").into_bytes()),
@@ -40,9 +45,23 @@ impl Machine {
         }
     }
 
+    /// Whether a `vCont` is for all threads, or for one that lives: otherwise nothing could ever run or stop again.
+    fn lets_anyone_go(&self, body: &[u8]) -> bool {
+        let alive = self.kernel.threads_alive(self.debugged());
+        let goes = |action: &[u8]| {
+            let Some(colon) = action.iter().position(|byte| *byte == b':') else {
+                return !action.is_empty();
+            };
+            let name = &action[colon + 1..];
+            let thread = name.rsplit(|byte| *byte == b'.').next().unwrap_or(name);
+            let named = |pid: &process::Pid| number(thread) == Some(u64::from(pid.get()));
+            thread == b"-1" || alive.iter().any(named)
+        };
+        body.split(|byte| *byte == b';').skip(1).any(goes)
+    }
+
     /// lldb asks this first; watchpoints stop before the access, which it would not expect.
-    fn host_info(&mut self) -> Vec<u8> {
-        self.debug.numbers = Numbers::Linux;
+    fn host_info(&self) -> Vec<u8> {
         let triple = hex(TRIPLE.as_bytes());
         let host = hex(self.kernel.config().hostname.as_bytes());
         format!(
@@ -80,7 +99,12 @@ impl Machine {
         };
         let memory = self.kernel.memory();
         let granule = memory.granule();
-        let bounds = |vma: &Vma| (vma.range.start().start(granule).get(), vma.range.end().start(granule).get());
+        let bounds = |vma: &Vma| {
+            (
+                vma.range.start().start(granule).get(),
+                vma.range.end().start(granule).get(),
+            )
+        };
         let place = VirtAddr::new(address).untagged().get();
         let mut hole = (0, granule.user_end());
         for vma in memory.vmas(space) {
@@ -121,7 +145,7 @@ impl Machine {
             let Some(number) = number(text) else {
                 return b"E16".to_vec();
             };
-            let signal = u8::try_from(number).ok().and_then(|number| self.debug.numbers.signal(number));
+            let signal = u8::try_from(number).ok().and_then(signal_of);
             quiet = signal.map_or(quiet, |signal| quiet.union(SigSet::of(signal)));
         }
         self.kernel.pass_quietly(quiet);
@@ -139,6 +163,7 @@ impl Machine {
 /// What to give to gdbstub instead of a packet.
 ///
 /// - A read longer than an answer can be is cut short: gdb asks for the rest.
+/// - `c` and `s`: for all threads, or a step of the thread that stopped. gdbstub would hold the others.
 /// - `C`, `S` and a `vCont` whose signal is for no thread in particular: gdbstub drops such a signal; it is for the
 ///   thread that stopped.
 pub(super) fn rewrite(body: &[u8], machine: &Machine) -> Option<Vec<u8>> {
@@ -152,6 +177,11 @@ pub(super) fn rewrite(body: &[u8], machine: &Machine) -> Option<Vec<u8>> {
     let thread = tid(thread);
     if let Some(signal) = text.strip_prefix("vCont;C").filter(|rest| is_signal(rest)) {
         return Some(format!("vCont;C{signal}:{thread:x};c").into_bytes());
+    }
+    match text {
+        "c" => return Some(b"vCont;c".to_vec()),
+        "s" => return Some(format!("vCont;s:{thread:x};c").into_bytes()),
+        _ => {}
     }
     let (kind, rest) = text.split_at_checked(1)?;
     let signal = rest.split(';').next().filter(|signal| is_signal(signal))?;

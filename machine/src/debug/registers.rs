@@ -124,7 +124,9 @@ impl Registers for UserRegs {
     fn gdb_serialize(&self, mut write_byte: impl FnMut(Option<u8>)) {
         for register in Register::all() {
             let bytes = register.read(&self.0);
-            bytes[..register.size()].iter().for_each(|byte| write_byte(Some(*byte)));
+            bytes[..register.size()]
+                .iter()
+                .for_each(|byte| write_byte(Some(*byte)));
         }
     }
 
@@ -173,8 +175,11 @@ mod tests {
         let mut back = UserRegs::default();
         assert_eq!(back.gdb_deserialize(&sent), Ok(()));
         assert_eq!(back, regs);
-        assert_eq!(back.gdb_deserialize(&sent[1..]), Err(()));
-        assert_eq!((back.0.x(30), back.0.tpidr), (0x1f1f_1f1f_1f1f_1f1f, 0x4545_4545_4545_4545));
+        assert_eq!(UserRegs::default().gdb_deserialize(&sent[1..]), Err(()));
+        assert_eq!(
+            (back.0.x(30), back.0.tpidr),
+            (0x1f1f_1f1f_1f1f_1f1f, 0x4545_4545_4545_4545)
+        );
     }
 
     /// Names appear in the description in the order of the numbers.

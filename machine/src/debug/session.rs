@@ -16,7 +16,7 @@ use rustix::event::PollFlags;
 
 use super::address::Stream;
 use super::packets::{Incoming, MAX_BODY, Packets, amend, hex, packet};
-use super::signals::Numbers;
+use super::signals::number_of;
 use super::{Mode, Stop};
 use crate::Machine;
 
@@ -171,7 +171,10 @@ impl Session {
         self.remember(from);
         if detaches {
             machine.debug.started = true;
-            machine.debug.news.push("the debugger has detached; the program runs on".to_owned());
+            machine
+                .debug
+                .news
+                .push("the debugger has detached; the program runs on".to_owned());
         }
         !detaches
     }
@@ -197,7 +200,10 @@ impl Session {
     fn remember(&mut self, from: usize) {
         let out = self.out.borrow();
         let answer = out.get(from..).unwrap_or(&[]);
-        let start = answer.iter().position(|byte| *byte == b'$').unwrap_or(answer.len());
+        let start = answer
+            .iter()
+            .position(|byte| *byte == b'$')
+            .unwrap_or(answer.len());
         self.last = answer[start..].to_vec();
     }
 
@@ -248,8 +254,12 @@ impl Session {
             match self.stream.write(&out) {
                 Ok(0) => break "closed".to_owned(),
                 Ok(length) => drop(out.drain(..length)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock && out.len() <= MAX_BACKLOG => return true,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break "given up: it reads nothing".to_owned(),
+                Err(error) if error.kind() == ErrorKind::WouldBlock && out.len() <= MAX_BACKLOG => {
+                    return true;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    break "given up: it reads nothing".to_owned();
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => break error.to_string(),
             }
@@ -278,12 +288,10 @@ pub(super) fn tid(pid: Pid) -> NonZeroUsize {
 }
 
 fn reason(machine: &Machine, stop: &Stop) -> MultiThreadStopReason<u64> {
-    let numbers = machine.debug.numbers;
     let signal = |pid: Pid, number: u8| MultiThreadStopReason::SignalWithThread {
         tid: tid(pid),
         signal: GdbSignal(number),
     };
-    let named = |signal: process::Signal| numbers.of(signal);
     match stop {
         Stop::Breakpoint(pid) => {
             let pc = machine.kernel.registers(*pid).map(|regs| regs.pc);
@@ -298,10 +306,10 @@ fn reason(machine: &Machine, stop: &Stop) -> MultiThreadStopReason<u64> {
             kind: machine.watch_kind(*addr),
             addr: *addr,
         },
-        Stop::Step(pid) | Stop::Exec(pid, _) => signal(*pid, named(process::Signal::TRAP)),
-        Stop::Signal(pid, info) => signal(*pid, named(info.signal)),
-        Stop::Interrupt(pid) => signal(*pid, named(process::Signal::INT)),
+        Stop::Step(pid) | Stop::Exec(pid, _) => signal(*pid, number_of(process::Signal::TRAP)),
+        Stop::Signal(pid, info) => signal(*pid, number_of(info.signal)),
+        Stop::Interrupt(pid) => signal(*pid, number_of(process::Signal::INT)),
         Stop::Exit(Exit::Code(code)) => MultiThreadStopReason::Exited(*code),
-        Stop::Exit(Exit::Signal(by)) => MultiThreadStopReason::Terminated(GdbSignal(Numbers::of(numbers, *by))),
+        Stop::Exit(Exit::Signal(by)) => MultiThreadStopReason::Terminated(GdbSignal(number_of(*by))),
     }
 }

@@ -68,7 +68,11 @@ impl Machine {
     }
 
     fn run_some(&mut self, pid: Pid, left: u64, unbroken: bool) -> Trap {
-        let budget = if self.debug.steps.contains_key(&pid) { 1 } else { left };
+        let budget = if self.debug.steps.contains_key(&pid) {
+            1
+        } else {
+            left
+        };
         let (regs, ttbr) = self.kernel.context(pid);
         self.mmu.switch_to(ttbr);
         match unbroken {
@@ -144,6 +148,8 @@ impl Machine {
         let all = !self.debug.locked || threads.iter().all(|pid| actions.contains_key(pid));
         self.kernel
             .run_only((!all).then(|| actions.keys().copied().collect()));
+        // Nobody would ever run, nor stop.
+        self.debug.interrupt = !all && !threads.iter().any(|pid| actions.contains_key(pid));
         self.debug.steps.clear();
         for (pid, action) in &actions {
             if let Some(step) = action.step {
@@ -156,7 +162,7 @@ impl Machine {
                 continue;
             }
             let shown = self.debug.shown.remove(&pid);
-            let signal = action.signal.and_then(|number| self.debug.numbers.signal(number));
+            let signal = action.signal.and_then(super::signals::signal_of);
             // A signal other than the one shown is the debugger's own.
             let info: Option<SigInfo> = signal.map(|signal| match shown {
                 Some(info) if info.signal == signal => info,

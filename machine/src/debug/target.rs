@@ -14,6 +14,9 @@ use gdbstub::target::ext::base::multithread::{
 use gdbstub::target::ext::base::single_register_access::{SingleRegisterAccess, SingleRegisterAccessOps};
 use gdbstub::target::ext::breakpoints::BreakpointsOps;
 use gdbstub::target::ext::exec_file::{ExecFile, ExecFileOps};
+use gdbstub::target::ext::extended_mode::{
+    Args, AttachKind, CurrentActivePid, CurrentActivePidOps, ExtendedMode, ExtendedModeOps, ShouldTerminate,
+};
 use gdbstub::target::ext::host_io::HostIoOps;
 use gdbstub::target::ext::monitor_cmd::MonitorCmdOps;
 use gdbstub::target::ext::thread_extra_info::{ThreadExtraInfo, ThreadExtraInfoOps};
@@ -42,6 +45,16 @@ impl Machine {
         self.debug.process.unwrap_or(self.kernel.init())
     }
 
+    /// A thread by gdb's number; before it chose one, gdbstub says 1.
+    fn thread(&self, tid: Tid) -> Pid {
+        let named = pid(tid);
+        match self.kernel.find(named) {
+            Some(_) => named,
+            None if tid == Tid::MIN => self.debugged(),
+            None => named,
+        }
+    }
+
     /// A file of the debugged process in `/proc`, whole.
     pub(super) fn proc_file(&self, name: &str) -> Vec<u8> {
         let path = format!("{}/{name}", self.debugged());
@@ -52,7 +65,9 @@ impl Machine {
 
 /// Copies the part of an object that is asked for.
 fn copy_part(object: &[u8], offset: u64, length: usize, to: &mut [u8]) -> usize {
-    let rest = usize::try_from(offset).ok().and_then(|offset| object.get(offset..));
+    let rest = usize::try_from(offset)
+        .ok()
+        .and_then(|offset| object.get(offset..));
     let rest = rest.unwrap_or(&[]);
     let count = rest.len().min(length).min(to.len());
     to[..count].copy_from_slice(&rest[..count]);
@@ -70,6 +85,23 @@ impl Target for Machine {
     /// Answers are amended after they were made, which counts on plain text.
     fn use_rle(&self) -> bool {
         false
+    }
+
+    fn use_fork_stop_reason(&self) -> bool {
+        false
+    }
+
+    fn use_vfork_stop_reason(&self) -> bool {
+        false
+    }
+
+    fn use_vforkdone_stop_reason(&self) -> bool {
+        false
+    }
+
+    /// For its part that tells the process's real number; nothing can be started or attached to.
+    fn support_extended_mode(&mut self) -> Option<ExtendedModeOps<'_, Self>> {
+        Some(self)
     }
 
     fn support_breakpoints(&mut self) -> Option<BreakpointsOps<'_, Self>> {
@@ -95,13 +127,19 @@ impl Target for Machine {
 
 impl MultiThreadBase for Machine {
     fn read_registers(&mut self, regs: &mut UserRegs, tid: Tid) -> TargetResult<(), Self> {
-        let found = self.kernel.registers(pid(tid)).ok_or(TargetError::Errno(NO_THREAD))?;
+        let found = self
+            .kernel
+            .registers(self.thread(tid))
+            .ok_or(TargetError::Errno(NO_THREAD))?;
         regs.0 = found.clone();
         Ok(())
     }
 
     fn write_registers(&mut self, regs: &UserRegs, tid: Tid) -> TargetResult<(), Self> {
-        let found = self.kernel.registers_mut(pid(tid)).ok_or(TargetError::Errno(NO_THREAD))?;
+        let found = self
+            .kernel
+            .registers_mut(self.thread(tid))
+            .ok_or(TargetError::Errno(NO_THREAD))?;
         *found = regs.0.clone();
         Ok(())
     }
@@ -143,14 +181,20 @@ impl MultiThreadBase for Machine {
 
 impl SingleRegisterAccess<Tid> for Machine {
     fn read_register(&mut self, tid: Tid, register: Register, to: &mut [u8]) -> TargetResult<usize, Self> {
-        let regs = self.kernel.registers(pid(tid)).ok_or(TargetError::Errno(NO_THREAD))?;
+        let regs = self
+            .kernel
+            .registers(self.thread(tid))
+            .ok_or(TargetError::Errno(NO_THREAD))?;
         let count = register.size().min(to.len());
         to[..count].copy_from_slice(&register.read(regs)[..count]);
         Ok(count)
     }
 
     fn write_register(&mut self, tid: Tid, register: Register, value: &[u8]) -> TargetResult<(), Self> {
-        let regs = self.kernel.registers_mut(pid(tid)).ok_or(TargetError::Errno(NO_THREAD))?;
+        let regs = self
+            .kernel
+            .registers_mut(self.thread(tid))
+            .ok_or(TargetError::Errno(NO_THREAD))?;
         register.write(regs, value);
         Ok(())
     }
@@ -219,6 +263,42 @@ impl Machine {
         let signal = signal.map(|signal| signal.0);
         let action = Action { signal, step };
         self.debug.actions.entry(pid(tid)).or_insert(action);
+    }
+}
+
+impl ExtendedMode for Machine {
+    fn run(&mut self, _: Option<&[u8]>, _: Args<'_, '_>) -> TargetResult<gdbstub::common::Pid, Self> {
+        Err(TargetError::NonFatal)
+    }
+
+    fn attach(&mut self, wanted: gdbstub::common::Pid) -> TargetResult<(), Self> {
+        match pid(wanted) == self.debugged() {
+            true => Ok(()),
+            false => Err(TargetError::Errno(NO_THREAD)),
+        }
+    }
+
+    fn query_if_attached(&mut self, _: gdbstub::common::Pid) -> TargetResult<AttachKind, Self> {
+        Ok(AttachKind::Attach)
+    }
+
+    /// Kills are made before gdbstub hears of them.
+    fn kill(&mut self, _: Option<gdbstub::common::Pid>) -> TargetResult<ShouldTerminate, Self> {
+        Err(TargetError::NonFatal)
+    }
+
+    fn restart(&mut self) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn support_current_active_pid(&mut self) -> Option<CurrentActivePidOps<'_, Self>> {
+        Some(self)
+    }
+}
+
+impl CurrentActivePid for Machine {
+    fn current_active_pid(&mut self) -> Result<gdbstub::common::Pid, Infallible> {
+        Ok(tid(self.debugged()))
     }
 }
 

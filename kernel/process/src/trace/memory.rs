@@ -59,13 +59,20 @@ impl Kernel {
         let Some(position) = offset.checked_add(into) else {
             return 0;
         };
-        let end = self.memory.file_length(file).get().next_multiple_of(granule.bytes());
+        let end = self
+            .memory
+            .file_length(file)
+            .get()
+            .next_multiple_of(granule.bytes());
         if position >= end {
             return 0;
         }
         let mut done = 0;
         while done < to.len() {
-            match self.memory.file_read(file, position + done as u64, &mut to[done..]) {
+            match self
+                .memory
+                .file_read(file, position + done as u64, &mut to[done..])
+            {
                 Ok(0) => break,
                 Ok(count) => done += count,
                 Err(_) => return 0,
@@ -111,7 +118,9 @@ impl Kernel {
         let open = vma.prot | Prot::READ | Prot::WRITE;
         self.memory.protect(space, range, open).map_err(|_| Errno::EIO)?;
         let written = self.memory.copy_out(space, VirtAddr::new(address), part);
-        self.memory.protect(space, range, vma.prot).map_err(|_| Errno::EIO)?;
+        self.memory
+            .protect(space, range, vma.prot)
+            .map_err(|_| Errno::EIO)?;
         written.map_err(|_| Errno::EIO)
     }
 }

@@ -75,7 +75,11 @@ impl Kernel {
 
     /// Lets a thread take a signal, which is not shown again, or go on without it.
     pub fn pass_signal(&mut self, pid: Pid, info: Option<SigInfo>) {
-        let Some(task) = self.tasks.get_mut(&pid).filter(|task| task.state != State::Zombie) else {
+        let Some(task) = self
+            .tasks
+            .get_mut(&pid)
+            .filter(|task| task.state != State::Zombie)
+        else {
             return;
         };
         if let Some(info) = info {
@@ -125,7 +129,12 @@ impl Kernel {
 
     /// Whether a debugger holds this task.
     pub(crate) fn is_held(&self, pid: Pid) -> bool {
-        let Some(Tracer { process, only: Some(only), .. }) = &self.tracer else {
+        let Some(Tracer {
+            process,
+            only: Some(only),
+            ..
+        }) = &self.tracer
+        else {
             return false;
         };
         !only.contains(&pid) && self.tasks.get(&pid).is_some_and(|task| task.tgid == *process)
