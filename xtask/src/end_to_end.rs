@@ -11,6 +11,7 @@ use guests::Case;
 use serde_json::Value;
 
 use crate::command::{Done, capture};
+use crate::debuggers;
 use crate::inputs::{self, Refused};
 use crate::live;
 use crate::outcome::{Check, Verdict};
@@ -37,6 +38,7 @@ impl Plan {
             checks.extend(live::checks(pagewalk));
             checks.extend(pages::checks(&pagewalk.with_file_name("vmmap")));
             checks.extend(truth::checks(pagewalk));
+            checks.extend(debuggers::checks(pagewalk));
             checks.extend(self.refusal_checks()?);
             checks.extend(self.seed_checks());
         }

@@ -8,6 +8,7 @@ mod browser;
 mod ci;
 mod command;
 mod debian;
+mod debuggers;
 mod end_to_end;
 mod guests;
 mod inputs;

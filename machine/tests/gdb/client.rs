@@ -130,7 +130,7 @@ fn start_file(path: &Path, debugged: bool, folder: tempfile::TempDir) -> Running
             },
             program: spawn,
             serve: false,
-            debug: debugged.then(|| DebugAddress::Unix(listen)),
+            debug: debugged.then_some(DebugAddress::Unix(listen)),
         };
         let mut machine = Machine::new(config).expect("a machine");
         let mut news = Vec::new();

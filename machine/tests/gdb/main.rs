@@ -1,7 +1,5 @@
 //! gdb's remote protocol, spoken by hand to a machine: every feature of `--gdb`, and clients that mean harm.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 mod client;
 mod hostile;
 
