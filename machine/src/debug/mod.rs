@@ -15,7 +15,7 @@
 //! was shown, and let the program run on; a debugger can connect again at any time. A connection lost before anybody let
 //! the program go is waited for anew, so a port scanner starts nothing. *Kill* is SIGKILL to the debugged process.
 //!
-//! Key types: [`DebugAddress`]; [`Debugger`], the socket and its session; [`State`], what the debugger has decided.
+//! Key types: [`DebugAddress`]; `Debugger`, the socket and its session; `State`, what the debugger has decided.
 
 mod address;
 mod files;
