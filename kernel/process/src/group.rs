@@ -100,11 +100,13 @@ impl Kernel {
             first.children_max_rss_kib = first.children_max_rss_kib.max(peak);
         }
         if pid != process {
-            let times = self
+            let (times, own) = self
                 .tasks
                 .remove(&pid)
-                .map_or_else(Times::default, |task| task.times);
-            let ended = &mut self.task_mut(process).ended_threads_ns;
+                .map_or_else(Default::default, |task| (task.times, task.account.own));
+            let first = self.task_mut(process);
+            first.account.ended = first.account.ended.plus(own);
+            let ended = &mut first.ended_threads_ns;
             *ended = (ended.0 + times.user_ns, ended.1 + times.system_ns);
         }
         if last {
@@ -162,6 +164,8 @@ impl Kernel {
         task.children_max_rss_kib = first.children_max_rss_kib;
         task.times.children_user_ns = first.times.children_user_ns;
         task.times.children_system_ns = first.times.children_system_ns;
+        task.account.children = first.account.children;
+        task.account.ended = first.account.ended.plus(first.account.own);
         let (user_ns, system_ns) = first.ended_threads_ns;
         task.ended_threads_ns = (user_ns + first.times.user_ns, system_ns + first.times.system_ns);
         self.tasks.insert(process, task);

@@ -25,6 +25,9 @@ use crate::rng::Rng;
 use crate::task::{Exit, Pid, State, Task};
 use crate::wait::{Bell, HostWait};
 
+/// `kernel.pid_max` of 64-bit Linux.
+pub(crate) const PID_MAX: u32 = 4_194_304;
+
 /// A program that comes with the machine, seen by guests as a file in `/pagewalk`.
 #[derive(Clone, Debug)]
 pub struct Bundled {
@@ -182,6 +185,8 @@ pub struct Kernel {
     pub(crate) foreground: Pid,
     /// Page-sized and larger copies go through it.
     pub(crate) scratch: Vec<u8>,
+    /// Sums over all tasks that ever were.
+    pub(crate) totals: crate::charges::Totals,
     init_exit: Option<Exit>,
     pub(crate) tracer: Option<crate::trace::Tracer>,
 }
@@ -223,6 +228,7 @@ impl Kernel {
             hub: Rc::default(),
             foreground: Pid::new(config.first_pid),
             scratch: Vec::new(),
+            totals: crate::charges::Totals::new(seed),
             init_exit: None,
             tracer: None,
             config,
@@ -242,6 +248,11 @@ impl Kernel {
     /// The time as the kernel was last told it.
     pub fn clock(&self) -> Clock {
         self.clock
+    }
+
+    /// Sums over all tasks that ever were.
+    pub fn totals(&self) -> &crate::charges::Totals {
+        &self.totals
     }
 
     /// What the machine decided.
@@ -288,6 +299,7 @@ impl Kernel {
         if let Some(task) = self.tasks.get_mut(&pid) {
             task.times.user_ns += user_ns;
             task.times.system_ns += system_ns;
+            self.totals.add_time(task.nice, user_ns, system_ns);
         }
     }
 
@@ -321,7 +333,7 @@ impl Kernel {
 
     /// A number that no task, group or session has.
     pub(crate) fn fresh_pid(&mut self) -> Pid {
-        const PID_MAX: u32 = 4_194_304;
+        self.totals.forks += 1;
         loop {
             let pid = Pid::new(self.next_pid);
             self.next_pid = if self.next_pid >= PID_MAX {

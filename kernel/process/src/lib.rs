@@ -19,6 +19,7 @@
 //! Deliberately absent: address translation and page faults (crate `mm`), numbers and layouts (`abi`), the run loop,
 //! time and the control socket (`machine`).
 
+mod charges;
 mod clock;
 mod death;
 mod exec;
@@ -40,6 +41,7 @@ mod wait;
 
 pub use abi::Errno;
 pub use abi::signal::{SigInfo, SigSet, Signal};
+pub use charges::{Account, Charges, LoadAverage, Totals};
 pub use clock::Clock;
 pub use death::{Cause, Death, Place, Region};
 pub use exec::error::{ElfError, ExecError};

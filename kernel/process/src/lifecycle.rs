@@ -19,7 +19,7 @@ use crate::wait::{Progress, Wait};
 
 /// `kernel.threads-max`: tasks that share memory cost no frame, so RAM alone would not limit them. Each turn looks at every
 /// task, and each task costs the host some KiB.
-const MOST_TASKS: usize = 4096;
+pub(crate) const MOST_TASKS: usize = 4096;
 
 /// What the machine wants to run.
 #[derive(Clone, Debug)]
@@ -114,6 +114,7 @@ impl Kernel {
             vfork_of: None,
             vfork_child: None,
             report: None,
+            account: Default::default(),
             oom_score_adj: 0,
             children_max_rss_kib: 0,
         };
@@ -327,6 +328,7 @@ impl Kernel {
             vfork_of: shared(CloneFlags::VFORK).then_some(parent),
             vfork_child: None,
             report: None,
+            account: Default::default(),
             oom_score_adj: task.oom_score_adj,
             children_max_rss_kib: 0,
         };

@@ -37,6 +37,7 @@ impl Kernel {
                 .get(&pid)
                 .is_some_and(|task| task.state == State::Runnable)
             {
+                self.note_turn(pid);
                 self.current = Some(pid);
                 self.last = pid;
                 return Some(pid);
@@ -58,8 +59,10 @@ impl Kernel {
         // A call that rings the bell may end another's wait at once; one look a turn is enough.
         let Some(task) = self.tasks.get(&pid) else { return };
         if task.state == State::Waiting && task.wait.as_ref().is_some_and(|wait| self.may_be_over(wait)) {
-            self.call_again(pid);
-            self.leave(pid);
+            self.charged(pid, |kernel| {
+                kernel.call_again(pid);
+                kernel.leave(pid);
+            });
         }
     }
 
@@ -75,11 +78,14 @@ impl Kernel {
     pub(crate) fn block(&mut self, pid: Pid, mut wait: Wait) {
         wait.heard = self.bell.count();
         let task = self.task_mut(pid);
+        let mut first = false;
         if task.wait.is_none() {
             task.switches.0 += 1;
+            first = true;
         }
         task.state = State::Waiting;
         task.wait = Some(wait);
+        self.totals.switches += u64::from(first);
     }
 
     /// A task's time slice is used up.
@@ -89,7 +95,11 @@ impl Kernel {
     }
 
     pub(crate) fn yield_turn(&mut self, pid: Pid) {
-        self.task_mut(pid).switches.1 += 1;
+        let now = self.clock.monotonic_ns;
+        let task = self.task_mut(pid);
+        task.switches.1 += 1;
+        task.account.ready_since = Some(now);
+        self.totals.switches += 1;
         self.current = None;
     }
 
@@ -119,6 +129,7 @@ impl Kernel {
     /// Time has passed without a trap.
     pub fn advance(&mut self, clock: Clock) {
         self.clock = clock;
+        self.note_load();
     }
 
     /// Sends `SIGALRM` to a process whose time has come.

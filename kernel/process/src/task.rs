@@ -242,6 +242,8 @@ pub struct Task {
     pub(crate) vfork_child: Option<Pid>,
     /// A change of state that `wait4` may report: stopped by a signal, or continued.
     pub(crate) report: Option<Report>,
+    /// Faults, input and output.
+    pub account: crate::charges::Account,
     /// Linux's `oom_score_adj`.
     pub oom_score_adj: i16,
     /// The peak resident set of ended and awaited children in KiB.

@@ -16,13 +16,16 @@ impl Kernel {
     /// [`Kernel::next_task`] knows.
     pub fn handle(&mut self, pid: Pid, trap: Trap, clock: Clock) {
         self.clock = clock;
-        match trap {
-            Trap::Supervisor(_) => self.system_call(pid),
-            Trap::Abort(fault) => self.abort(pid, &fault),
-            Trap::Budget => self.slice_ended(pid),
-            other => self.exception(pid, other),
-        }
-        self.leave(pid);
+        self.note_load();
+        self.charged(pid, |kernel| {
+            match trap {
+                Trap::Supervisor(_) => kernel.system_call(pid),
+                Trap::Abort(fault) => kernel.abort(pid, &fault),
+                Trap::Budget => kernel.slice_ended(pid),
+                other => kernel.exception(pid, other),
+            }
+            kernel.leave(pid);
+        });
     }
 
     fn abort(&mut self, pid: Pid, fault: &Fault) {

@@ -37,11 +37,9 @@ impl Kernel {
             },
             Kind::Device(device) => Ok(self.read_device(*device, to)),
             Kind::Text { text, begun, reader } => {
-                if position == 0
-                    && begun.replace(true)
-                    && let Some(fresh) = proc::read(self, *reader, &file.path)
-                {
-                    text.replace(fresh?);
+                if position == 0 && begun.replace(true) {
+                    // Whom it told of may have ended since.
+                    text.replace(proc::read(self, *reader, &file.path).ok_or(Errno::ESRCH)??);
                 }
                 let text = text.borrow();
                 let from = usize::try_from(position).map_or(&[][..], |at| text.get(at..).unwrap_or(&[]));
@@ -49,13 +47,7 @@ impl Kernel {
                 to[..count].copy_from_slice(&from[..count]);
                 Ok(count)
             }
-            Kind::Live { reader } => {
-                let path = file.path.strip_prefix(b"/proc").unwrap_or(&file.path);
-                let caller = Some(reader.get().cast_signed());
-                let bytes = proc::tree::read(self, caller, path, position, to.len())?;
-                to[..bytes.len()].copy_from_slice(&bytes);
-                Ok(bytes.len())
-            }
+            Kind::Live { reader } => Ok(proc::read_live(self, *reader, &file.path, position, to)?),
             Kind::Directory { .. } | Kind::Listing(_) => Err(Errno::EISDIR.into()),
             // They are read whole, by `read_special`.
             Kind::Special(_) => Err(Errno::EINVAL.into()),
@@ -98,11 +90,10 @@ impl Kernel {
             Kind::Special(special) => self.write_special(pid, file, special, from),
             Kind::Device(Device::Full) => Err(Errno::ENOSPC.into()),
             Kind::Device(_) => Ok(from.len()),
-            Kind::Text { .. }
-            | Kind::Live { .. }
-            | Kind::Directory { .. }
-            | Kind::Listing(_)
-            | Kind::Place(_) => Err(Errno::EBADF.into()),
+            Kind::Text { reader, .. } | Kind::Live { reader } => {
+                Ok(proc::write(self, *reader, &file.path, position, from)?)
+            }
+            Kind::Directory { .. } | Kind::Listing(_) | Kind::Place(_) => Err(Errno::EBADF.into()),
         }
     }
 

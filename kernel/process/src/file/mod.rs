@@ -231,12 +231,8 @@ impl File {
 
 impl From<proc::Entry> for DirEntry {
     fn from(entry: proc::Entry) -> Self {
-        // A number that differs by name; /proc's own are no more stable.
-        let inode = entry.name.iter().fold(0x1_0000, |hash: u64, byte| {
-            hash.wrapping_mul(31).wrapping_add(u64::from(*byte)) & 0xffff_ffff
-        });
         Self {
-            inode: inode.max(1),
+            inode: entry.inode,
             name: entry.name,
             kind: entry.kind,
         }

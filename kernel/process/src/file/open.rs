@@ -143,29 +143,41 @@ impl Kernel {
             let entries = entries.into_iter().map(DirEntry::from).collect();
             return listing(entries, path, flags);
         }
-        if proc::read_link(self, pid, &path).is_some() {
+        let seen = proc::look(self, pid, &path).ok_or(Errno::ENOENT)?;
+        if seen.kind == proc::Kind::Link {
             if flags.contains(OpenFlags::NOFOLLOW) {
                 return Err(Errno::ELOOP);
+            }
+            if let Some((file, None)) = proc::descriptor(self, pid, &path)
+                && !file.path.starts_with(b"/")
+            {
+                return Ok(file);
             }
             // What comes out is no link, so this is the last step.
             let place = self.follow_proc(pid, &path)?;
             return self.open_place(pid, place, flags, 0);
         }
-        if flags.bits() & O_ACCMODE != 0 {
+        let access = flags.bits() & O_ACCMODE;
+        if access != 0 && seen.mode & 0o222 == 0 {
             return Err(Errno::EACCES);
         }
         if flags.contains(OpenFlags::DIRECTORY) {
             return Err(Errno::ENOTDIR);
         }
-        let caller = Some(pid.get().cast_signed());
-        let inner = path.strip_prefix(b"/proc").unwrap_or(&path);
-        let kind = match proc::tree::whole(self, caller, inner) {
-            Ok(None) => Kind::Live { reader: pid },
-            _ => Kind::Text {
-                text: RefCell::new(proc::read(self, pid, &path).ok_or(Errno::ENOENT)??),
+        let kind = if proc::is_live(self, pid, &path) {
+            Kind::Live { reader: pid }
+        } else {
+            // What is only written is not made.
+            let text = match access == OpenFlags::WRONLY.bits() {
+                true => Vec::new(),
+                false => proc::read(self, pid, &path).ok_or(Errno::ENOENT)??,
+            };
+            self.totals.opened += 1;
+            Kind::Text {
+                text: RefCell::new(text),
                 begun: Cell::new(false),
                 reader: pid,
-            },
+            }
         };
         Ok(File::new(kind, flags.difference(CREATION), path))
     }

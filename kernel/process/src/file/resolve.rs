@@ -147,7 +147,7 @@ impl Eq for HostPath {}
 pub(crate) enum Place {
     /// A path of the host.
     Host(HostPath),
-    /// A path in `/proc`, absolute and without `.`, `..` and doubled slashes.
+    /// A path in `/proc` or `/sys`, or `/dev`: absolute and without `.`, `..` and doubled slashes.
     Proc(Vec<u8>),
     /// A bundled program.
     Program(Vec<u8>),
@@ -187,6 +187,10 @@ impl Kernel {
     /// With a root folder: a path of the host means what lies there inside.
     pub(crate) fn confine(&self, place: Place) -> Result<Place, Errno> {
         match (&self.config.root, place) {
+            // A root folder has no devices but the machine's own, beside what lies in its folder.
+            (Some(_), Place::Host(path)) if normalize(&path.shown) == b"/dev" => {
+                Ok(Place::Proc(b"/dev".to_vec()))
+            }
             (Some(root), Place::Host(path)) => root.find(&path.shown).map(Place::Host),
             (_, place) => Ok(place),
         }
@@ -201,6 +205,9 @@ impl Kernel {
         const MOST_LINKS: usize = 40;
         let mut path = path.to_vec();
         for _ in 0..MOST_LINKS {
+            if let Some((_, Some(fd))) = proc::descriptor(self, pid, &path) {
+                return Ok(Place::Descriptor(fd));
+            }
             let Some(target) = proc::read_link(self, pid, &path) else {
                 return Ok(Place::Proc(path));
             };
@@ -269,7 +276,6 @@ fn own_place(plain: &[u8]) -> Option<Place> {
         b"/dev/stderr" => return Some(Place::Descriptor(2)),
         b"/dev/fd" => return Some(Place::Proc(b"/proc/self/fd".to_vec())),
         bundle::FOLDER => return Some(Place::Programs),
-        b"/proc" => return Some(Place::Proc(plain.to_vec())),
         _ => {}
     }
     for folder in [&b"/dev/fd/"[..], b"/proc/self/fd/", b"/proc/thread-self/fd/"] {
@@ -277,7 +283,7 @@ fn own_place(plain: &[u8]) -> Option<Place> {
             return Some(Place::Descriptor(fd));
         }
     }
-    if plain.starts_with(b"/proc/") {
+    if proc::is_tree(plain) {
         return Some(Place::Proc(plain.to_vec()));
     }
     let name = plain.strip_prefix(bundle::FOLDER)?.strip_prefix(b"/")?;

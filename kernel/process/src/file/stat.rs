@@ -13,7 +13,7 @@ use crate::proc;
 use crate::task::Pid;
 
 /// The device number that `/proc` has.
-const PROC_DEVICE: u64 = makedev(0, 0xf_fffe);
+pub(crate) const PROC_DEVICE: u64 = makedev(0, 0xf_fffe);
 
 impl Kernel {
     /// `fstat(2)`.
@@ -42,7 +42,8 @@ impl Kernel {
             },
             Kind::Special(_) => own(0o600, 0),
             Kind::Device(device) => self.device_stat(*device),
-            Kind::Text { .. } | Kind::Live { .. } => own(S_IFREG | 0o444, 0),
+            Kind::Text { .. } | Kind::Live { .. } => self.stat_open_tree(file, S_IFREG | 0o444),
+            Kind::Listing(_) if file.path != bundle::FOLDER => self.stat_open_tree(file, S_IFDIR | 0o555),
             _ => own(S_IFDIR | 0o555, 0),
         })
     }
@@ -81,18 +82,40 @@ impl Kernel {
     }
 
     fn stat_proc(&self, pid: Pid, path: &[u8], follow: bool) -> Result<Stat, Errno> {
-        let own = |mode| {
-            Ok(Stat {
-                device: PROC_DEVICE,
-                ..self.own_stat(mode, 0)
-            })
-        };
-        match proc::kind(self, pid, path).ok_or(Errno::ENOENT)? {
-            proc::Kind::Directory => own(S_IFDIR | 0o555),
-            proc::Kind::File => own(S_IFREG | 0o444),
-            proc::Kind::Link if follow => self.stat_place(pid, &self.follow_proc(pid, path)?, true),
-            proc::Kind::Link => own(S_IFLNK | 0o777),
+        let seen = proc::look(self, pid, path).ok_or(Errno::ENOENT)?;
+        if seen.kind == proc::Kind::Link && follow {
+            return match proc::descriptor(self, pid, path) {
+                Some((file, _)) => self.stat_file(&file),
+                None => self.stat_place(pid, &self.follow_proc(pid, path)?, true),
+            };
         }
+        Ok(self.seen_stat(&seen))
+    }
+
+    fn seen_stat(&self, seen: &proc::Seen) -> Stat {
+        let kind = match seen.kind {
+            proc::Kind::Directory => S_IFDIR,
+            proc::Kind::File => S_IFREG,
+            proc::Kind::Link => S_IFLNK,
+        };
+        let (uid, gid) = seen.owner;
+        Stat {
+            device: PROC_DEVICE,
+            inode: seen.inode,
+            uid,
+            gid,
+            ..self.own_stat(kind | seen.mode, 0)
+        }
+    }
+
+    /// An open file or folder of these trees; the task that it tells of may have ended.
+    fn stat_open_tree(&self, file: &File, mode: u32) -> Stat {
+        let reader = match &file.kind {
+            Kind::Text { reader, .. } | Kind::Live { reader } => *reader,
+            _ => self.last,
+        };
+        let seen = proc::look(self, reader, &file.path).filter(|seen| seen.kind != proc::Kind::Link);
+        seen.map_or_else(|| self.own_stat(mode, 0), |seen| self.seen_stat(&seen))
     }
 
     fn own_stat(&self, mode: u32, size: u64) -> Stat {

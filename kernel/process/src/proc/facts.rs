@@ -5,8 +5,9 @@
 use abi::process::{RLIMIT_SIGPENDING, RLIMITS};
 use mm::SpaceId;
 
+use crate::charges::Charges;
 use crate::kernel::Kernel;
-use crate::task::{Exit, Pid, State, Task};
+use crate::task::{Exit, Pid, Task};
 
 /// `PF_FORKNOEXEC` and the like are Linux's own; this one says "a user process that has run exec".
 const PF_RANDOMIZE: u32 = 0x0040_0000;
@@ -46,8 +47,13 @@ pub(super) struct TaskFacts {
     pub(super) system_ns: u64,
     pub(super) children_user_ns: u64,
     pub(super) children_system_ns: u64,
-    pub(super) minor_faults: u64,
-    pub(super) major_faults: u64,
+    pub(super) charges: Charges,
+    pub(super) children_charges: Charges,
+    pub(super) delay_ns: u64,
+    /// Time on the processor of this thread alone.
+    pub(super) thread_ns: u64,
+    /// Whether times and charges are the whole process's.
+    pub(super) whole: bool,
     /// `None` for a zombie.
     pub(super) space: Option<SpaceId>,
     pub(super) layout: Layout,
@@ -76,7 +82,6 @@ impl TaskFacts {
     pub(super) fn gather(kernel: &Kernel, pid: i32) -> Option<Self> {
         let task = kernel.find(Pid::new(u32::try_from(pid).ok()?))?;
         let space = task.space.as_deref();
-        let usage = space.map(|space| kernel.memory().usage(space.id));
         let directories = task.directories.borrow();
         let [pending, shared, blocked, ignored, caught] = task.signal_sets();
         let number = |pid: Pid| pid.get().cast_signed();
@@ -100,8 +105,11 @@ impl TaskFacts {
             system_ns: task.times.system_ns,
             children_user_ns: task.times.children_user_ns,
             children_system_ns: task.times.children_system_ns,
-            minor_faults: usage.as_ref().map_or(0, |usage| usage.minor_faults),
-            major_faults: usage.as_ref().map_or(0, |usage| usage.major_faults),
+            charges: task.account.own,
+            children_charges: task.account.children,
+            delay_ns: task.account.delay_ns,
+            thread_ns: task.times.user_ns + task.times.system_ns,
+            whole: false,
             space: space.map(|space| space.id),
             layout: layout(kernel, task),
             auxv: auxv(task),
@@ -126,8 +134,10 @@ impl TaskFacts {
 }
 
 impl TaskFacts {
-    /// The same with the times of the whole process.
+    /// The same with the times and charges of the whole process.
     pub(super) fn of_process(mut self, kernel: &Kernel) -> Self {
+        self.whole = true;
+        self.charges = kernel.process_charges(Pid::new(self.tgid.cast_unsigned()));
         let times = kernel.process_times(Pid::new(self.tgid.cast_unsigned()));
         self.user_ns = times.user_ns;
         self.system_ns = times.system_ns;
@@ -165,6 +175,7 @@ pub(super) struct SystemFacts {
     pub(super) up_ns: u64,
     pub(super) boot_realtime_ns: u64,
     pub(super) user_ns: u64,
+    pub(super) nice_ns: u64,
     pub(super) system_ns: u64,
     pub(super) switches: u64,
     pub(super) forks: u64,
@@ -172,21 +183,25 @@ pub(super) struct SystemFacts {
 }
 
 impl SystemFacts {
+    /// Time in which the processor had nothing to run.
+    pub(super) fn idle_ns(&self) -> u64 {
+        let busy = self.user_ns + self.nice_ns + self.system_ns;
+        self.up_ns.saturating_sub(busy)
+    }
+
     /// The facts as of the last trap.
     pub(super) fn gather(kernel: &Kernel) -> Self {
         let clock = kernel.clock();
-        let sum = |of: &dyn Fn(&Task) -> u64| kernel.tasks().map(of).sum();
+        let totals = kernel.totals();
         Self {
             up_ns: clock.monotonic_ns,
             boot_realtime_ns: clock.realtime_ns.saturating_sub(clock.monotonic_ns),
-            user_ns: sum(&|task| task.times.user_ns + task.times.children_user_ns),
-            system_ns: sum(&|task| task.times.system_ns + task.times.children_system_ns),
-            switches: sum(&|task| task.switches.0 + task.switches.1),
-            forks: kernel.last_pid().saturating_sub(kernel.config().first_pid).into(),
-            running: kernel
-                .tasks()
-                .filter(|task| task.state == State::Runnable)
-                .count() as u64,
+            user_ns: totals.user_ns,
+            nice_ns: totals.nice_ns,
+            system_ns: totals.system_ns,
+            switches: totals.switches,
+            forks: totals.forks,
+            running: kernel.running(),
         }
     }
 }

@@ -3,22 +3,52 @@
 //! Names are Linux's: `[heap]` is the mapping that holds the break's range, `[stack]` the one that holds the
 //! first stack pointer, a file that was removed has ` (deleted)` after its path.
 
+use std::cell::RefCell;
+
 use arch::{Bytes, PageNum, PageRange, VirtAddr};
-use mm::{Content, FileKey, Memory, PageInfo, Prot, Pss, Sharing, SpaceId, Vma, VmaFlags, VmaUsage};
+use mm::{Content, FileId, FileKey, Memory, PageInfo, Prot, Pss, Sharing, SpaceId, Vma, VmaFlags, VmaUsage};
 use procfs::{
     Addr, Counts, Device, Kib, KnownVmFlags, MapsLine, PAGEMAP_ENTRY_BYTES, PagemapEntry, Perms, SmapsEntry,
     SmapsRollup, VmFlags,
 };
+use rustc_hash::FxHashMap;
 
-use crate::file;
+use crate::file::{self, root::Root};
+use crate::kernel::Kernel;
 
 fn address(memory: &Memory, page: PageNum) -> Addr {
     Addr(page.start(memory.granule()).get())
 }
 
+/// What the lines of one text have in common.
+struct Lines<'k> {
+    memory: &'k Memory,
+    root: Option<&'k Root>,
+    space: SpaceId,
+    /// Whether a file is where it was opened: asked of the host once a text.
+    deleted: RefCell<FxHashMap<FileId, bool>>,
+}
+
+impl<'k> Lines<'k> {
+    fn new(kernel: &'k Kernel, space: SpaceId) -> Self {
+        Self {
+            memory: kernel.memory(),
+            root: kernel.config().root.as_ref(),
+            space,
+            deleted: RefCell::default(),
+        }
+    }
+
+    fn is_deleted(&self, file: FileId) -> bool {
+        let ask = || is_deleted(self.memory.file_key(file), self.memory.file_path(file), self.root);
+        *self.deleted.borrow_mut().entry(file).or_insert_with(ask)
+    }
+}
+
 /// One line of `maps`.
-fn line(memory: &Memory, space: SpaceId, vma: &Vma) -> MapsLine {
-    let (device, inode, offset, name) = backing(memory, space, vma);
+fn line(lines: &Lines<'_>, vma: &Vma) -> MapsLine {
+    let memory = lines.memory;
+    let (device, inode, offset, name) = backing(lines, vma);
     MapsLine {
         start: address(memory, vma.range.start()),
         end: address(memory, vma.range.end()),
@@ -35,7 +65,8 @@ fn line(memory: &Memory, space: SpaceId, vma: &Vma) -> MapsLine {
     }
 }
 
-fn backing(memory: &Memory, space: SpaceId, vma: &Vma) -> (Device, u64, u64, Vec<u8>) {
+fn backing(lines: &Lines<'_>, vma: &Vma) -> (Device, u64, u64, Vec<u8>) {
+    let memory = lines.memory;
     let anonymous = |name: &[u8]| (Device::default(), 0, 0, name.to_vec());
     if let Some(name) = vma.special {
         return anonymous(name.as_bytes());
@@ -45,22 +76,28 @@ fn backing(memory: &Memory, space: SpaceId, vma: &Vma) -> (Device, u64, u64, Vec
             let key = memory.file_key(file);
             let path = memory.file_path(file);
             let mut name = MapsLine::escape(path);
-            if is_deleted(key, path) {
+            if lines.is_deleted(file) {
                 name.extend_from_slice(b" (deleted)");
             }
             (device(key.device), key.inode, offset, name)
         }
-        Content::Anonymous => anonymous(anonymous_name(memory, space, vma.range)),
+        Content::Anonymous => anonymous(anonymous_name(memory, lines.space, vma.range)),
     }
 }
 
 /// Whether a host's file is no longer where it was opened, as d_path(9) marks it. Bundled programs and shared anonymous
 /// memory (whose path says it already) are on no device of the host's.
-fn is_deleted(key: FileKey, path: &[u8]) -> bool {
-    let is_there = |stat: rustix::fs::Stat| stat.st_dev == key.device && stat.st_ino == key.inode;
-    key.device != file::bundle::DEVICE
-        && path.starts_with(b"/")
-        && !rustix::fs::stat(path).is_ok_and(is_there)
+fn is_deleted(key: FileKey, path: &[u8], root: Option<&Root>) -> bool {
+    if key.device == file::bundle::DEVICE || !path.starts_with(b"/") {
+        return false;
+    }
+    let found = match root {
+        Some(root) => root
+            .find(path)
+            .and_then(|place| rustix::fs::stat(&*place.used).map_err(file::host::errno)),
+        None => rustix::fs::stat(path).map_err(file::host::errno),
+    };
+    !found.is_ok_and(|stat| stat.st_dev == key.device && stat.st_ino == key.inode)
 }
 
 fn anonymous_name(memory: &Memory, space: SpaceId, range: PageRange) -> &'static [u8] {
@@ -78,15 +115,16 @@ fn anonymous_name(memory: &Memory, space: SpaceId, range: PageRange) -> &'static
 }
 
 /// Linux's `dev_t` as user space has it, taken apart (makedev(3)).
-fn device(number: u64) -> Device {
+pub(super) fn device(number: u64) -> Device {
     Device {
         major: ((number >> 8 & 0xfff) | (number >> 32 & 0xffff_f000)) as u32,
         minor: ((number & 0xff) | (number >> 12 & 0xffff_ff00)) as u32,
     }
 }
 
-pub(super) fn maps(memory: &Memory, space: SpaceId) -> Vec<MapsLine> {
-    memory.vmas(space).map(|vma| line(memory, space, vma)).collect()
+pub(super) fn maps(kernel: &Kernel, space: SpaceId) -> Vec<MapsLine> {
+    let lines = Lines::new(kernel, space);
+    lines.memory.vmas(space).map(|vma| line(&lines, vma)).collect()
 }
 
 fn counts(usage: &VmaUsage) -> Counts {
@@ -124,16 +162,21 @@ fn vm_flags(vma: &Vma) -> KnownVmFlags {
     when(vma.max_prot.contains(Prot::WRITE), KnownVmFlags::MAY_WRITE);
     when(vma.max_prot.contains(Prot::EXEC), KnownVmFlags::MAY_EXEC);
     when(vma.grows_down, KnownVmFlags::GROWS_DOWN);
-    let reserved = !vma.flags.contains(VmaFlags::NO_RESERVE) && vma.special.is_none();
-    let accountable = vma.prot.contains(Prot::WRITE) && !shared && reserved;
-    when(accountable, KnownVmFlags::ACCOUNT);
+    when(is_accountable(vma), KnownVmFlags::ACCOUNT);
     flags
 }
 
-fn entry(memory: &Memory, space: SpaceId, vma: &Vma) -> SmapsEntry {
+/// Whether the memory is counted as promised (`VM_ACCOUNT`).
+pub(super) fn is_accountable(vma: &Vma) -> bool {
+    let reserved = !vma.flags.contains(VmaFlags::NO_RESERVE) && vma.special.is_none();
+    vma.prot.contains(Prot::WRITE) && vma.sharing == Sharing::Private && reserved
+}
+
+fn entry(lines: &Lines<'_>, vma: &Vma) -> SmapsEntry {
+    let (memory, space) = (lines.memory, lines.space);
     let page = Some(Kib::from_bytes(memory.granule().bytes()));
     SmapsEntry {
-        map: line(memory, space, vma),
+        map: line(lines, vma),
         size: Some(Kib::from_bytes(vma.range.count().bytes(memory.granule()).get())),
         kernel_page_size: page,
         mmu_page_size: page,
@@ -145,8 +188,9 @@ fn entry(memory: &Memory, space: SpaceId, vma: &Vma) -> SmapsEntry {
     }
 }
 
-pub(super) fn smaps(memory: &Memory, space: SpaceId) -> Vec<SmapsEntry> {
-    memory.vmas(space).map(|vma| entry(memory, space, vma)).collect()
+pub(super) fn smaps(kernel: &Kernel, space: SpaceId) -> Vec<SmapsEntry> {
+    let lines = Lines::new(kernel, space);
+    lines.memory.vmas(space).map(|vma| entry(&lines, vma)).collect()
 }
 
 /// `smaps_rollup`: proportional sizes are summed in mm's fixed point and rounded once, as Linux does.

@@ -24,7 +24,7 @@ mod futex;
 mod lock;
 mod message;
 mod misc;
-pub(crate) use misc::RELEASE;
+pub(crate) use misc::{RELEASE, VERSION};
 mod mman;
 mod path;
 mod poll;
@@ -145,6 +145,7 @@ impl Kernel {
             }),
             None => self.unknown_call(pid, number),
         };
+        self.charge_call(pid, number, &answer);
         self.answer(pid, answer);
     }
 

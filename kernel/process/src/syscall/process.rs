@@ -159,10 +159,13 @@ fn news_of(task: &mut Task, dead: bool, flags: WaitFlags) -> Option<u32> {
 pub(super) fn usage_of_child(call: &Call<'_>, child: Pid) -> Rusage {
     let task = call.kernel.task(child);
     let times = call.kernel.process_times(child);
+    let charges = call.kernel.process_charges(child).plus(task.account.children);
     Rusage {
         user_ns: times.user_ns + times.children_user_ns,
         system_ns: times.system_ns + times.children_system_ns,
         max_rss_kib: call.kernel.peak_rss_kib(child),
+        minor_faults: charges.minor_faults,
+        major_faults: charges.major_faults,
         switches: task.switches,
         ..Rusage::default()
     }
@@ -170,12 +173,14 @@ pub(super) fn usage_of_child(call: &Call<'_>, child: Pid) -> Rusage {
 
 pub(super) fn reap(call: &mut Call<'_>, child: Pid) {
     let times = call.kernel.process_times(child);
+    let charges = call.kernel.process_charges(child);
     let Some(dead) = call.kernel.tasks.remove(&child) else {
         return;
     };
     let me = call.kernel.process_mut(call.pid);
     me.times.children_user_ns += times.user_ns + times.children_user_ns;
     me.times.children_system_ns += times.system_ns + times.children_system_ns;
+    me.account.children = me.account.children.plus(charges).plus(dead.account.children);
     me.children_max_rss_kib = me.children_max_rss_kib.max(dead.children_max_rss_kib);
 }
 
@@ -418,12 +423,20 @@ fn getrusage(call: &mut Call<'_>) -> Answer {
         THREAD => call.task().times,
         _ => call.kernel.process_times(call.task().tgid),
     };
-    let peak = call.kernel.process_mut(call.pid).children_max_rss_kib;
+    let first = call.kernel.process_mut(call.pid);
+    let (peak, process, children) = (first.children_max_rss_kib, first.pid, first.account.children);
+    let charges = match call.int(0) {
+        CHILDREN => children,
+        THREAD => call.task().account.own,
+        _ => call.kernel.process_charges(process),
+    };
     let usage = match call.int(0) {
         CHILDREN => Rusage {
             user_ns: times.children_user_ns,
             system_ns: times.children_system_ns,
             max_rss_kib: peak,
+            minor_faults: charges.minor_faults,
+            major_faults: charges.major_faults,
             ..Rusage::default()
         },
         0 | THREAD => {
@@ -432,8 +445,8 @@ fn getrusage(call: &mut Call<'_>) -> Answer {
                 user_ns: times.user_ns,
                 system_ns: times.system_ns,
                 max_rss_kib: memory.peak_rss.kib(),
-                minor_faults: memory.minor_faults,
-                major_faults: memory.major_faults,
+                minor_faults: charges.minor_faults,
+                major_faults: charges.major_faults,
                 switches: call.task().switches,
                 ..Rusage::default()
             }
