@@ -39,6 +39,7 @@ impl Plan {
             checks.extend(pages::checks(&pagewalk.with_file_name("vmmap")));
             checks.extend(truth::checks(pagewalk));
             checks.extend(debuggers::checks(pagewalk));
+            checks.extend(crate::procps::checks(pagewalk));
             checks.extend(self.refusal_checks()?);
             checks.extend(self.seed_checks());
         }

@@ -15,6 +15,7 @@ mod inputs;
 mod live;
 mod outcome;
 mod pages;
+mod procps;
 mod record;
 mod runner;
 mod test;

@@ -264,7 +264,10 @@ pub(crate) fn place(absolute: Vec<u8>) -> Place {
 }
 
 fn own_place(plain: &[u8]) -> Option<Place> {
-    let number = |text: &[u8]| std::str::from_utf8(text).ok()?.parse().ok();
+    let number = |text: &[u8]| {
+        let digits = text.iter().all(u8::is_ascii_digit);
+        std::str::from_utf8(text).ok().filter(|_| digits)?.parse().ok()
+    };
     let device = |device| Some(Place::Device(device, plain.to_vec()));
     match plain {
         b"/dev/null" => return device(Device::Null),

@@ -71,12 +71,13 @@ impl Kernel {
             Place::Programs => Ok(self.own_stat(S_IFDIR | 0o555, 0)),
             Place::Device(device, _) => Ok(self.device_stat(*device)),
             Place::Descriptor(fd) => {
-                if !follow {
-                    return Ok(self.own_stat(S_IFLNK | 0o700, 64));
-                }
                 let task = self.task(pid);
                 let files = task.files.borrow();
-                self.stat_file(files.get(*fd).map_err(|_| Errno::ENOENT)?)
+                let file = files.get(*fd).map_err(|_| Errno::ENOENT)?;
+                if !follow {
+                    return Ok(self.own_stat(S_IFLNK | proc::link_mode(file), 64));
+                }
+                self.stat_file(file)
             }
         }
     }

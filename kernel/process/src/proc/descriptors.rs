@@ -27,7 +27,7 @@ pub(super) fn numbers(kernel: &Kernel, pid: i32) -> Vec<i32> {
 }
 
 /// The permission bits of the link: what the file was opened for.
-pub(super) fn mode(file: &File) -> u32 {
+pub(crate) fn mode(file: &File) -> u32 {
     0o100 | if file.readable() { 0o400 } else { 0 } | if file.writable() { 0o200 } else { 0 }
 }
 

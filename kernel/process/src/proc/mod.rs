@@ -22,6 +22,8 @@ pub mod tree;
 mod values;
 mod write;
 
+pub(crate) use descriptors::mode as link_mode;
+
 use std::rc::Rc;
 
 use abi::Errno;

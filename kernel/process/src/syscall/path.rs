@@ -186,6 +186,7 @@ fn readlinkat(call: &mut Call<'_>) -> Answer {
             Some(target) => target,
             // Programs find themselves by it, whatever else /proc shows.
             None if path == b"/proc/self/exe" => call.task().space().image.path.clone(),
+            None if proc::look(call.kernel, call.pid, &path).is_none() => return Err(Errno::ENOENT.into()),
             None => return Err(Errno::EINVAL.into()),
         },
         Place::Descriptor(fd) => call.file(fd).map_err(|_| Errno::ENOENT)?.path.clone(),
