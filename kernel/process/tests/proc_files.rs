@@ -421,6 +421,41 @@ fn mem_is_read_and_written_in_place() {
     assert_eq!(answer(bench.call(WRITE, [fd, page, 7, 0, 0, 0])), Err(5));
 }
 
+/// A directory that is open, by its number's name: what `cd /dev/fd/N` means.
+#[test]
+fn a_descriptor_can_be_entered() {
+    const CHDIR: u64 = 49;
+    const GETCWD: u64 = 17;
+    let mut bench = Bench::new(Granule::K16);
+    let folder = bench.open("/sys/devices", 0).unwrap();
+    let file = bench.open("/proc/meminfo", 0).unwrap();
+    let child = bench.fork();
+    for path in [
+        format!("/dev/fd/{folder}"),
+        format!("/proc/self/fd/{folder}"),
+        format!("/proc/{}/fd/{folder}", bench.pid),
+        format!("/proc/{child}/fd/{folder}"),
+    ] {
+        let at = bench.put(b"/\0");
+        assert_eq!(bench.call(CHDIR, [at, 0, 0, 0, 0, 0]), 0);
+        let at = bench.put(&[path.as_bytes(), b"\0"].concat());
+        assert_eq!(answer(bench.call(CHDIR, [at, 0, 0, 0, 0, 0])), Ok(0), "{path}");
+        assert_eq!(bench.call(GETCWD, [at, 100, 0, 0, 0, 0]), 13);
+        assert_eq!(bench.get(13), b"/sys/devices\0", "{path}");
+    }
+    for (path, errno) in [
+        (format!("/proc/self/fd/{file}"), 20),
+        ("/proc/self/fd/99".to_owned(), 2),
+    ] {
+        let at = bench.put(&[path.as_bytes(), b"\0"].concat());
+        assert_eq!(
+            answer(bench.call(CHDIR, [at, 0, 0, 0, 0, 0])),
+            Err(errno),
+            "{path}"
+        );
+    }
+}
+
 #[test]
 fn links_modes_and_inodes_are_linuxs() {
     let mut bench = Bench::new(Granule::K16);

@@ -8,17 +8,28 @@ use crate::file::Kind;
 use crate::file::special::Special;
 use crate::kernel::Kernel;
 
-/// Unix sockets by number, each with how many descriptors it has, style, state and name; and how many IP sockets.
-fn sockets(kernel: &Kernel) -> (BTreeMap<u64, (u32, u32, Vec<u8>)>, usize) {
-    let mut unix: BTreeMap<u64, (u32, u32, Vec<u8>)> = BTreeMap::new();
+/// A Unix socket as its holders know it.
+struct Seen {
+    descriptors: u32,
+    style: u32,
+    name: Vec<u8>,
+}
+
+/// Unix sockets by number, and how many IP sockets there are.
+fn sockets(kernel: &Kernel) -> (BTreeMap<u64, Seen>, usize) {
+    let mut unix: BTreeMap<u64, Seen> = BTreeMap::new();
     let mut inet = 0;
     for task in kernel.tasks().filter(|task| task.is_first()) {
         let files = task.files.borrow();
         for fd in files.numbers() {
             match files.get(fd).map(|file| &file.kind) {
                 Ok(Kind::Special(Special::Unix(socket, _))) => {
-                    let fresh = || (0, socket.style.number(), socket.name());
-                    unix.entry(socket.number).or_insert_with(fresh).0 += 1;
+                    let fresh = || Seen {
+                        descriptors: 0,
+                        style: socket.style.number(),
+                        name: socket.name(),
+                    };
+                    unix.entry(socket.number).or_insert_with(fresh).descriptors += 1;
                 }
                 Ok(Kind::Special(Special::Inet(..))) => inet += 1,
                 _ => {}
@@ -31,7 +42,15 @@ fn sockets(kernel: &Kernel) -> (BTreeMap<u64, (u32, u32, Vec<u8>)>, usize) {
 /// `unix`: addresses of the kernel's own are zero, as for whoever may not see them.
 pub(super) fn unix(kernel: &Kernel) -> Vec<u8> {
     let mut out = b"Num       RefCount Protocol Flags    Type St Inode Path\n".to_vec();
-    for (number, (count, style, name)) in sockets(kernel).0 {
+    for (
+        number,
+        Seen {
+            descriptors: count,
+            style,
+            name,
+        },
+    ) in sockets(kernel).0
+    {
         out.extend(
             format!(
                 "{:016x}: {count:08X} 00000000 00000000 {style:04X} 01 {number:5}",

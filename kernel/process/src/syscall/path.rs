@@ -11,6 +11,7 @@ use abi::time::{Timespec, UTIME_NOW, UTIME_OMIT};
 use rustix::fs::{Access, CWD, Gid, Mode, Timestamps, Uid};
 
 use super::{Answer, Call, Handler};
+use crate::file::File;
 use crate::file::host::errno;
 use crate::file::read_only::Change;
 use crate::file::resolve::{self, HostPath, Place, normalize};
@@ -156,6 +157,11 @@ fn statfs(call: &mut Call<'_>) -> Answer {
     let path = call.path(call.args[0])?;
     let found = match call.kernel.resolve(call.pid, AT_FDCWD, &path)? {
         Place::Host(path) => convert_statfs(&rustix::fs::statfs(path.name(true)?).map_err(errno)?),
+        // SYSFS_MAGIC
+        Place::Proc(path) if path.starts_with(b"/sys") => Statfs {
+            kind: 0x6265_6572,
+            ..OWN
+        },
         _ => OWN,
     };
     call.write(call.args[1], &found.encode())?;
@@ -446,6 +452,10 @@ fn enter(call: &mut Call<'_>, place: &Place) -> Answer {
         Place::Proc(path) => call.kernel.follow_proc(call.pid, path)?,
         other => other.clone(),
     };
+    if let Place::Descriptor(fd) = place {
+        let file = call.file(*fd)?;
+        return enter_file(call, &file);
+    }
     let (path, anchor) = match place {
         Place::Host(path) => {
             let may = rustix::fs::AtFlags::EACCESS;
@@ -478,11 +488,18 @@ fn chdir(call: &mut Call<'_>) -> Answer {
 
 fn fchdir(call: &mut Call<'_>) -> Answer {
     let file = call.file(call.int(0))?;
+    enter_file(call, &file)
+}
+
+/// A directory that is open becomes the working directory.
+fn enter_file(call: &mut Call<'_>, file: &File) -> Answer {
     if !file.path.starts_with(b"/") {
         return Err(Errno::ENOTDIR.into());
     }
     let place = match (resolve::place(file.path.clone()), file.host()) {
         (Place::Host(path), Some(host)) => Place::Host(path.within(Rc::clone(host), b".")),
+        // A file's path leads to itself, not to a descriptor's number, which would lead here again.
+        (Place::Descriptor(_), _) => return Err(Errno::ENOTDIR.into()),
         (place, _) => place,
     };
     enter(call, &place)
