@@ -421,6 +421,52 @@ fn mem_is_read_and_written_in_place() {
     assert_eq!(answer(bench.call(WRITE, [fd, page, 7, 0, 0, 0])), Err(5));
 }
 
+/// `.` and `..` come first, with numbers that differ, and every entry has the kind that stat(2) tells.
+#[test]
+fn folders_begin_with_dots() {
+    const GETDENTS64: u64 = 61;
+    let mut bench = Bench::new(Granule::K16);
+    let mut seen = Vec::new();
+    for path in ["/proc", "/proc/sys/vm", "/proc/self/fd", "/sys", "/pagewalk"] {
+        let fd = bench.open(path, 0).unwrap();
+        let page = bench.page;
+        let mut left = bench.call(GETDENTS64, [fd, page, 4096, 0, 0, 0]) as usize;
+        let bytes = bench.get(left);
+        let mut rest = &bytes[..];
+        let mut names = Vec::new();
+        while left > 0 {
+            let length = usize::from(u16::from_le_bytes([rest[16], rest[17]]));
+            let name = rest[19..length].split(|byte| *byte == 0).next().unwrap();
+            names.push((String::from_utf8(name.to_vec()).unwrap(), rest[18]));
+            (rest, left) = (&rest[length..], left - length);
+        }
+        assert_eq!(names[..2], [(".".to_owned(), 4), ("..".to_owned(), 4)], "{path}");
+        seen.push(names);
+    }
+    let has = |at: usize, name: &str, kind: u8| {
+        assert!(seen[at].contains(&(name.to_owned(), kind)), "{:?}", seen[at]);
+    };
+    has(0, "self", 10);
+    has(0, "meminfo", 8);
+    has(0, "sys", 4);
+    has(1, "swappiness", 8);
+    has(3, "block", 4);
+    has(4, "heap", 8);
+}
+
+/// The root's mount is the file system that stat(2) knows.
+#[test]
+fn the_root_is_mounted_once() {
+    use std::os::linux::fs::MetadataExt;
+    let bench = Bench::new(Granule::K16);
+    let mounts: Vec<MountInfo> = bench.parsed(&format!("{}/mountinfo", bench.pid));
+    let device = std::fs::metadata("/").unwrap().st_dev();
+    let here = (rustix::fs::major(device), rustix::fs::minor(device));
+    assert_eq!((mounts[0].device.major, mounts[0].device.minor), here);
+    let targets: Vec<&[u8]> = mounts.iter().map(|mount| &mount.target[..]).collect();
+    assert_eq!(targets, [&b"/"[..], b"/proc", b"/sys", b"/dev"]);
+}
+
 /// A directory that is open, by its number's name: what `cd /dev/fd/N` means.
 #[test]
 fn a_descriptor_can_be_entered() {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use abi::Errno;
 use abi::flags::{O_ACCMODE, OpenFlags};
-use abi::fs::{DT_REG, S_IFDIR, S_IFMT, S_IFREG, Stat};
+use abi::fs::{DT_DIR, DT_REG, S_IFDIR, S_IFMT, S_IFREG, Stat};
 use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags};
 
 use super::host::{convert_stat, errno};
@@ -331,6 +331,15 @@ fn listing(entries: Vec<DirEntry>, path: Vec<u8>, flags: OpenFlags) -> Result<Rc
     if flags.bits() & O_ACCMODE != 0 {
         return Err(Errno::EISDIR);
     }
+    // They come first: sysctl(8) skips two entries without a look.
+    let parent = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+    let dot = |name: &[u8], path: &[u8]| DirEntry {
+        name: name.to_vec(),
+        inode: proc::inode(path),
+        kind: DT_DIR,
+    };
+    let dots = [dot(b".", &path), dot(b"..", &path[..parent])];
+    let entries = dots.into_iter().chain(entries).collect();
     Ok(File::new(
         Kind::Listing(entries),
         flags.difference(CREATION),

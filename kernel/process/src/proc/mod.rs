@@ -84,7 +84,7 @@ fn find(kernel: &Kernel, caller: Pid, path: &[u8]) -> Result<Node, Errno> {
 }
 
 /// A number that differs by path (FNV-1a), for those who look for loops by it.
-fn inode(path: &[u8]) -> u64 {
+pub(crate) fn inode(path: &[u8]) -> u64 {
     let hash = path.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
     });

@@ -32,15 +32,16 @@ const KINDS: [(u64, &str); 8] = [
 
 /// The root's type and device number, by the host.
 fn root(kernel: &Kernel) -> (&'static str, u64) {
-    let path = kernel
+    // What is found is named by its descriptor, which must stay open.
+    let found = kernel
         .config()
         .root
         .as_ref()
         .and_then(|root| root.find(b"/").ok());
-    let path = path.map_or_else(|| b"/".to_vec(), |found| found.used);
-    let number = rustix::fs::statfs(&*path).map_or(0, |found| (found.f_type as u64) & 0xffff_ffff);
+    let path: &[u8] = found.as_ref().map_or(b"/", |found| &found.used);
+    let number = rustix::fs::statfs(path).map_or(0, |found| (found.f_type as u64) & 0xffff_ffff);
     let kind = KINDS.into_iter().find(|(known, _)| *known == number);
-    let device = rustix::fs::stat(&*path).map_or(0, |stat| stat.st_dev);
+    let device = rustix::fs::stat(path).map_or(0, |stat| stat.st_dev);
     (kind.map_or("rootfs", |(_, kind)| kind), device)
 }
 
