@@ -13,6 +13,7 @@ use procfs::{
 };
 use rustc_hash::FxHashMap;
 
+use super::ask_host;
 use crate::file::{self, root::Root};
 use crate::kernel::Kernel;
 
@@ -91,13 +92,8 @@ fn is_deleted(key: FileKey, path: &[u8], root: Option<&Root>) -> bool {
     if key.device == file::bundle::DEVICE || !path.starts_with(b"/") {
         return false;
     }
-    let found = match root {
-        Some(root) => root
-            .find(path)
-            .and_then(|place| rustix::fs::stat(&*place.used).map_err(file::host::errno)),
-        None => rustix::fs::stat(path).map_err(file::host::errno),
-    };
-    !found.is_ok_and(|stat| stat.st_dev == key.device && stat.st_ino == key.inode)
+    let found = ask_host(root, path, |path| rustix::fs::stat(path).ok());
+    !found.is_some_and(|stat| stat.st_dev == key.device && stat.st_ino == key.inode)
 }
 
 fn anonymous_name(memory: &Memory, space: SpaceId, range: PageRange) -> &'static [u8] {

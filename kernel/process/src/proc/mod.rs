@@ -30,6 +30,7 @@ use abi::Errno;
 use arch::VirtAddr;
 
 use crate::file::File;
+use crate::file::root::Root;
 use crate::kernel::Kernel;
 use crate::task::Pid;
 pub(crate) use tree::Kind;
@@ -83,6 +84,14 @@ fn find(kernel: &Kernel, caller: Pid, path: &[u8]) -> Result<Node, Errno> {
     }
 }
 
+/// Asks the host about a path of the guests. The name that the host is given is good only meanwhile.
+fn ask_host<T>(root: Option<&Root>, guest: &[u8], ask: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+    match root {
+        Some(root) => root.find(guest).ok().and_then(|found| ask(&found.used)),
+        None => ask(guest),
+    }
+}
+
 /// A number that differs by path (FNV-1a), for those who look for loops by it.
 pub(crate) fn inode(path: &[u8]) -> u64 {
     let hash = path.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
@@ -119,7 +128,7 @@ pub(crate) fn read(kernel: &Kernel, caller: Pid, path: &[u8]) -> Option<Result<V
 
 /// Whether a file is read in place: it has no whole.
 pub(crate) fn is_live(kernel: &Kernel, caller: Pid, path: &[u8]) -> bool {
-    find(kernel, caller, path).is_ok_and(|node| matches!(tree::whole_node(kernel, &node), Ok(None)))
+    find(kernel, caller, path).is_ok_and(|node| node.is_live())
 }
 
 /// Reads `mem` or `pagemap` in place. Memory that is not there yet is faulted in, as by Linux, which takes the pages that it reads;

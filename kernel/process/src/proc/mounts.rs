@@ -4,7 +4,7 @@
 
 use procfs::{Mount, MountInfo};
 
-use super::memory;
+use super::{ask_host, memory};
 use crate::kernel::Kernel;
 
 /// Where, type, source.
@@ -32,16 +32,12 @@ const KINDS: [(u64, &str); 8] = [
 
 /// The root's type and device number, by the host.
 fn root(kernel: &Kernel) -> (&'static str, u64) {
-    // What is found is named by its descriptor, which must stay open.
-    let found = kernel
-        .config()
-        .root
-        .as_ref()
-        .and_then(|root| root.find(b"/").ok());
-    let path: &[u8] = found.as_ref().map_or(b"/", |found| &found.used);
-    let number = rustix::fs::statfs(path).map_or(0, |found| (found.f_type as u64) & 0xffff_ffff);
-    let kind = KINDS.into_iter().find(|(known, _)| *known == number);
-    let device = rustix::fs::stat(path).map_or(0, |stat| stat.st_dev);
+    let root = kernel.config().root.as_ref();
+    let number = ask_host(root, b"/", |path| {
+        Some(rustix::fs::statfs(path).ok()?.f_type as u64 & 0xffff_ffff)
+    });
+    let device = ask_host(root, b"/", |path| Some(rustix::fs::stat(path).ok()?.st_dev)).unwrap_or(0);
+    let kind = KINDS.into_iter().find(|(known, _)| Some(*known) == number);
     (kind.map_or("rootfs", |(_, kind)| kind), device)
 }
 

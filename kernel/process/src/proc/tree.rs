@@ -11,7 +11,7 @@ use procfs::{Cmdline, Comm, Text};
 use super::facts::{SystemFacts, TaskFacts};
 use super::names::{self, CHILDREN, DEVICES, SYSTEM_FILES, SYSTEM_LINKS, TASK_FILES, TASK_LINKS};
 use super::values::{self, EMPTY_FOLDERS, SYSCTL, SYSFS, Value};
-use super::{descriptors, memory, small, system, task};
+use super::{ask_host, descriptors, memory, small, system, task};
 use crate::kernel::Kernel;
 use crate::task::Pid;
 
@@ -104,6 +104,17 @@ impl Node {
             Self::SelfLink { .. } | Self::SystemLink(_) | Self::Link(..) => 0o777,
             _ => 0o555,
         }
+    }
+
+    /// Whether it has no end worth reading to, and is read in place.
+    pub(super) fn is_live(&self) -> bool {
+        matches!(
+            self,
+            Self::File {
+                name: "pagemap" | "mem",
+                ..
+            }
+        )
     }
 
     /// The task that it belongs to.
@@ -284,12 +295,9 @@ pub fn whole(kernel: &Kernel, caller: Option<i32>, path: &[u8]) -> Result<Option
 }
 
 pub(super) fn whole_node(kernel: &Kernel, node: &Node) -> Result<Option<Vec<u8>>, Errno> {
-    match node {
-        Node::File {
-            name: "pagemap" | "mem",
-            ..
-        } => Ok(None),
-        node => text(kernel, node).map(Some),
+    match node.is_live() {
+        true => Ok(None),
+        false => text(kernel, node).map(Some),
     }
 }
 
@@ -393,14 +401,9 @@ fn devices(kernel: &Kernel) -> Vec<Vec<u8>> {
         .into_iter()
         .filter(is_own)
         .map(|name| name.as_bytes().to_vec());
-    let folder = kernel
-        .config()
-        .root
-        .as_ref()
-        .and_then(|root| root.find(b"/dev").ok());
-    let entries = folder.and_then(|folder| {
+    let entries = ask_host(kernel.config().root.as_ref(), b"/dev", |folder| {
         use std::os::unix::ffi::OsStrExt;
-        std::fs::read_dir(std::ffi::OsStr::from_bytes(&folder.used)).ok()
+        std::fs::read_dir(std::ffi::OsStr::from_bytes(folder)).ok()
     });
     let there = entries.into_iter().flatten().flatten();
     let mut all: Vec<Vec<u8>> = there
