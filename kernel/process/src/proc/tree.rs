@@ -1,7 +1,7 @@
 //! The trees `/proc` and `/sys`: what their paths are, and their content.
 //!
 //! [`read`], [`whole`], [`read_link`] and [`list`] take paths below `/proc`, such as `1/maps` or `meminfo`: that is what the control
-//! socket serves. Programs' paths are absolute and come through the parent module, by the same [`Node`]s. The texts are
+//! socket serves. Programs' paths are absolute and come through the parent module, by the same nodes. The texts are
 //! printed by `procfs`; the neighbours here only gather what they say. Everything here reads: nothing can be
 //! changed through it, and nothing is faulted in.
 
