@@ -87,7 +87,10 @@ fn find(kernel: &Kernel, caller: Pid, path: &[u8]) -> Result<Node, Errno> {
 /// Asks the host about a path of the guests. The name that the host is given is good only meanwhile.
 fn ask_host<T>(root: Option<&Root>, guest: &[u8], ask: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
     match root {
-        Some(root) => root.find(guest).ok().and_then(|found| ask(&found.used)),
+        Some(root) => root
+            .find(guest)
+            .ok()
+            .and_then(|found| ask(found.name(true).ok()?)),
         None => ask(guest),
     }
 }

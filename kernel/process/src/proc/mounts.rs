@@ -51,9 +51,11 @@ pub(super) fn mounts(kernel: &Kernel) -> Vec<Mount> {
     let own = OWN
         .into_iter()
         .map(|(target, kind, source)| mount(target, kind, source));
-    std::iter::once(mount("/", root(kernel).0, "/dev/root"))
-        .chain(own)
-        .collect()
+    let mut root = mount("/", root(kernel).0, "/dev/root");
+    if kernel.config().read_only {
+        root.options = b"ro,relatime".to_vec();
+    }
+    std::iter::once(root).chain(own).collect()
 }
 
 pub(super) fn mountinfo(kernel: &Kernel) -> Vec<MountInfo> {
