@@ -6,6 +6,7 @@
 //!
 //! - [`mod@decode`]: each 32-bit word to an [`Insn`] or to why not. Pure.
 //! - [`insn`]: decoded instructions, 16 bytes each.
+//! - [`encodings`]: every encoding that the decoder accepts, for tests.
 //! - `block`: runs of decoded instructions by physical frame and offset, the jump cache, and their
 //!   end when code is written.
 //! - `run`: the loop over blocks and the handlers of hot instructions; `exec` has the instructions that they
@@ -31,6 +32,7 @@ mod block;
 mod breakpoint;
 pub mod counters;
 pub mod decode;
+pub mod encodings;
 mod exec;
 mod flags;
 pub mod insn;

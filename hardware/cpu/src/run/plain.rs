@@ -215,6 +215,7 @@ handlers! { (op, rest, regs, mmu, local)
             alu::execute(&op.insn, regs, &mut local.nzcv);
         }
     }
+    Isb {} => {}
     Clrex {} => { local.monitor = None; }
     Mrs { rt, register } => {
         let value = match register {

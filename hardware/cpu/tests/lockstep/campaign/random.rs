@@ -1,6 +1,6 @@
 //! A seeded generator that likes the values at which arithmetic changes its behaviour.
 
-use super::guest::State;
+use super::guest::{State, WATCHED_BYTES};
 
 /// SplitMix64.
 pub(crate) struct Random {
@@ -28,7 +28,7 @@ impl Random {
         self.bits() % limit
     }
 
-    fn one_of<T: Copy>(&mut self, from: &[T]) -> T {
+    pub(crate) fn one_of<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len() as u64) as usize]
     }
 
@@ -50,12 +50,22 @@ impl Random {
                 _ => self.vector(theme),
             };
         }
+        let mut window = [0; WATCHED_BYTES];
+        for bytes in window.chunks_exact_mut(8) {
+            bytes.copy_from_slice(&self.general().to_le_bytes());
+        }
         State {
             x: std::array::from_fn(|_| self.general()),
+            sp: self.general(),
             nzcv: (self.below(16) as u32) << 28,
             fpcr: self.control(),
             fpsr: self.one_of(&[0, 0, 0, 0x10, 0x10, 0x0800_009f, 0x8f]),
+            tpidr: self.general(),
             v,
+            window,
+            signal: 0,
+            address: 0,
+            pc: 0,
         }
     }
 
@@ -75,7 +85,8 @@ impl Random {
         })
     }
 
-    fn general(&mut self) -> u64 {
+    /// A value for a general register.
+    pub(crate) fn general(&mut self) -> u64 {
         let bits = self.one_of(&[8, 16, 32, 64, 64]);
         let value = self.element(bits);
         if self.below(2) == 0 {
