@@ -13,6 +13,7 @@ mod end_to_end;
 mod guests;
 mod inputs;
 mod live;
+mod lockstep;
 mod outcome;
 mod pages;
 mod procps;
@@ -43,6 +44,9 @@ usage: cargo xtask COMMAND [OPTIONS]
                    figures against qemu-aarch64 and the host's kernel, side by side, with targets; then `bench vmmap`
   bench vmmap[.wall|.stall][.NAME] [--rounds N] [--record]
                    vmmap against pmap, smem and cat smaps: time, own memory, stall of the target
+  lockstep [--seed N] [--operands N] [--only CLASS|MNEMONIC] [--jobs N] [--show N] [--list] [--open]
+                   every encoding with N operand sets (2000) under qemu-aarch64 and on our processor, compared;
+                   --list prints the encodings, --open what the manual leaves open
 ";
 
 fn main() -> ExitCode {
@@ -53,6 +57,7 @@ fn main() -> ExitCode {
         Some((&"ci", rest)) => ci::run(rest),
         Some((&"guests", rest)) => guests::run(rest),
         Some((&"bench", rest)) => bench::run(rest),
+        Some((&"lockstep", rest)) => lockstep::run(rest),
         Some((&("help" | "--help" | "-h"), _)) | None => {
             print!("{HELP}");
             Ok(())

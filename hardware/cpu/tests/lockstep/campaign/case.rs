@@ -312,7 +312,8 @@ fn aim_branch(case: &mut Case, place: Place, random: &mut Random) {
         0 => 0x20_0000_0000 + 4 * random.below(1 << 20),
         1 => WINDOW + 4 * random.below(64),
         2 => (slot + SLOT - 4) | random.below(128) << 56,
-        3 => 0x20_0000_0000 + random.below(1 << 20),
+        // Where something is mapped: the emulator looks for the page first.
+        3 => slot + SLOT - 4 + random.below(4),
         _ => slot + SLOT - 4,
     };
     let register = field(word, 5);
@@ -323,12 +324,26 @@ fn aim_branch(case: &mut Case, place: Place, random: &mut Random) {
 
 /// Before a read of a register that can be written comes a write of it.
 fn precede(case: &mut Case, random: &mut Random) {
+    const FPCR: u32 = 0xd51b_4400;
+    const FPSR: u32 = 0xd51b_4420;
     let word = case.words[1];
-    if word >> 20 & 0xfff != 0xd53 {
+    let write = match word >> 20 & 0xfff {
+        0xd51 => word,
+        0xd53 => word & !(1 << 21) & !31 | random.below(31) as u32,
+        _ => return,
+    };
+    if !is_instruction(write) {
         return;
     }
-    let write = word & !(1 << 21) & !31 | random.below(31) as u32;
-    if is_instruction(write) {
+    if write != word {
         case.words[0] = write;
+    }
+    let kept = match write & !31 {
+        FPCR => !0x0037_0000,
+        FPSR => !0xf000_0000,
+        _ => return,
+    };
+    if let register @ 0..31 = field(write, 0) {
+        case.before.x[register as usize] &= kept;
     }
 }

@@ -22,6 +22,8 @@ pub(crate) enum Open {
     Semihosting,
     BeyondUserSpace,
     OrderedAlignment,
+    Aarch32,
+    UnmappedMaintenance,
 }
 
 /// Each reason in words.
@@ -74,6 +76,14 @@ pub(crate) const LIST: &[(Open, &str)] = &[
         Open::OrderedAlignment,
         "a misaligned LDAPR, LDAPUR or STLUR: the emulator (7.2) does not check, or has FEAT_LSE2",
     ),
+    (
+        Open::Aarch32,
+        "FPCR.Len, FPCR.Stride and FPSR.NZCV: kept only by processors that have AArch32; not written",
+    ),
+    (
+        Open::UnmappedMaintenance,
+        "cache maintenance of an address that is not mapped: the emulator's user mode does not look",
+    ),
 ];
 
 /// Why a word's operands are not tried.
@@ -98,6 +108,7 @@ pub(crate) fn operands(word: u32) -> Option<Open> {
         Insn::StoreExclusive { .. } => is(s == t || s == n, Open::ExclusiveStatus),
         Insn::StoreExclusivePair { .. } => is(s == t || s == n || s == t2, Open::ExclusiveStatus),
         Insn::Ordered { .. } => is(word & 0x3f20_fc00 == 0x3820_c000 && s != 31, Open::ShouldBeOne),
+        Insn::Cache { .. } => is(t == 31, Open::UnmappedMaintenance),
         Insn::Svc { .. } => Some(Open::SupervisorCall),
         _ => None,
     }
@@ -127,7 +138,7 @@ pub(crate) fn settle(case: &Case, ours: &mut State, theirs: &State) -> Option<Op
             *ours = theirs.clone();
             Some(Open::MisalignedStoreExclusive)
         }
-        Insn::Ordered { .. } if ours.signal == 7 && theirs.signal == 0 && word >> 28 & 3 != 0 => {
+        Insn::Ordered { .. } if ours.signal == 7 && theirs.signal != 7 && word >> 28 & 3 != 0 => {
             *ours = theirs.clone();
             Some(Open::OrderedAlignment)
         }
