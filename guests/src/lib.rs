@@ -57,6 +57,7 @@ guests! {
     "signals-arm64": "a handler is told about faults that only arm64 has",
     "pie": "a position-independent program",
     "threads": "threads share memory, wait in line, get signals, fork and end",
+    "jit": "code written while it runs: in place, through another mapping, for another thread and process",
     "events": "epoll, eventfd, timerfd, signalfd, pselect, queued signals and waitid, with their errors",
     "sockets": "Unix sockets of each style, descriptors and credentials in messages, IP on the loopback",
     "bomb": "a child takes all it can get while its parent goes on working",

@@ -103,7 +103,7 @@ impl Machine {
             .transpose()
             .map_err(MachineError::DebugSocket)?;
         let mut machine = Self {
-            cpu: Cpu::new(),
+            cpu: Cpu::with_features(kernel.config().features),
             mmu: Mmu::new(ram),
             kernel,
             clock,

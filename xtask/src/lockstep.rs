@@ -7,6 +7,15 @@ use crate::trouble::Trouble;
 
 /// Builds the engine and runs it with the given options, which are its own.
 pub(crate) fn run(options: &[&str]) -> Result<(), Trouble> {
-    let engine = ["run", "--quiet", "--release", "--package", "cpu", "--example", "lockstep", "--"];
+    let engine = [
+        "run",
+        "--quiet",
+        "--release",
+        "--package",
+        "cpu",
+        "--example",
+        "lockstep",
+        "--",
+    ];
     run_command(&mut cargo(&[&engine[..], options].concat()))
 }

@@ -8,6 +8,7 @@
 //! - [`granule`]: the three translation granules and their geometry, as data.
 //! - [`descriptor`]: VMSAv8-64 stage 1 descriptors.
 //! - [`fault`]: aborts and their syndrome (`ESR_ELx`).
+//! - [`features`]: which optional parts of the architecture a processor has.
 //! - [`regs`]: the register file that user space sees.
 //! - [`trap`]: why the processor left user space.
 //! - [`tlb`]: translation-table base, ASIDs and TLB maintenance requests.
@@ -17,6 +18,7 @@
 pub mod addr;
 pub mod descriptor;
 pub mod fault;
+pub mod features;
 pub mod granule;
 pub mod regs;
 pub mod tlb;
@@ -25,6 +27,7 @@ pub mod trap;
 pub use addr::{Bytes, FrameCount, FrameNum, PageCount, PageNum, PageRange, PhysAddr, VirtAddr};
 pub use descriptor::{Descriptor, DescriptorKind, PageAttributes};
 pub use fault::{Access, Fault, FaultCause, Level};
+pub use features::{Feature, Features};
 pub use granule::{Geometry, Granule};
 pub use regs::{Flags, Reg, Regs};
 pub use tlb::{Asid, TlbOp, Ttbr};

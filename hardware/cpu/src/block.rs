@@ -12,11 +12,11 @@
 //! Instructions of all blocks lie in one arena. Dropped blocks leave holes; when the arena is full, everything
 //! is dropped.
 
-use arch::{FrameNum, PhysAddr};
+use arch::{Features, FrameNum, PhysAddr};
 use mmu::Mmu;
 
 use crate::counters::Counters;
-use crate::decode::{Decoded, decode};
+use crate::decode::{Decoded, decode_for};
 use crate::insn::Insn;
 use crate::run::Op;
 
@@ -57,15 +57,17 @@ pub(crate) struct BlockCache {
     frames: Vec<Option<FrameBlocks>>,
     jumps: Box<[Jump; JUMPS]>,
     generation: u16,
+    features: Features,
 }
 
 impl BlockCache {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(features: Features) -> Self {
         Self {
             arena: Vec::new(),
             frames: Vec::new(),
             jumps: empty_jumps(),
             generation: 0,
+            features,
         }
     }
 
@@ -132,7 +134,7 @@ impl BlockCache {
         for slot in slot..last {
             let at = PhysAddr::new(frame.start(granule).get() + 4 * slot as u64);
             let word = mmu.ram().read(at).expect("the frame is in RAM");
-            let insn = match decode(word) {
+            let insn = match decode_for(word, self.features) {
                 Decoded::Insn(insn) => insn,
                 Decoded::Unallocated => Insn::Undefined { word },
                 Decoded::NotImplemented(_) => Insn::Missing { word },

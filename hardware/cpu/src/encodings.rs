@@ -177,7 +177,9 @@ pub fn encodings() -> Vec<Encoding> {
             let (mask, value) = (class.mask | class.opcode, class.value | opcode);
             // An earlier class's words are not this one's.
             let is_own = |word: u32| class_of(word).is_some_and(|first| std::ptr::eq(first, class));
-            let sample = operands(!mask).map(|operands| value | operands).find(|&word| is_own(word) && is_instruction(word));
+            let sample = operands(!mask)
+                .map(|operands| value | operands)
+                .find(|&word| is_own(word) && is_instruction(word));
             if let Some(sample) = sample {
                 found.push(Encoding {
                     class,

@@ -8,7 +8,7 @@
 //! Aliases fall together where the effect is the same: `SUB #imm` is `AddImm` of the negative, `LDUR` and
 //! `LDR #imm` are one load with a byte offset, `AND Wd, Wn, #imm` is the 64-bit form with a mask of 32 bits.
 
-use arch::Reg;
+use arch::{Features, Reg};
 
 use crate::simd::SimdInsn;
 
@@ -236,6 +236,22 @@ pub enum SysReg {
     Cntvct,
     /// One that always reads as the same number.
     Constant(u32),
+    /// One that tells what the processor has.
+    Identity {
+        /// Which.
+        register: IdRegister,
+        /// What it has.
+        features: Features,
+    },
+}
+
+/// Identification registers that tell the [`Features`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the manual's own names, without ID_AA64 and _EL1")]
+pub enum IdRegister {
+    Pfr0,
+    Isar0,
+    Isar1,
 }
 
 /// Cache maintenance by address.

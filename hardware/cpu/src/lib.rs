@@ -40,6 +40,6 @@ mod run;
 mod simd;
 
 pub use counters::Counters;
-pub use decode::{Decoded, decode};
+pub use decode::{Decoded, decode, decode_for};
 pub use insn::Insn;
 pub use run::Cpu;

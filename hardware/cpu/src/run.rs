@@ -11,7 +11,7 @@ mod pairs;
 mod plain;
 mod step;
 
-use arch::{Fault, Regs, Trap};
+use arch::{Fault, Features, Regs, Trap};
 use mmu::Mmu;
 
 use crate::block::{Block, BlockCache};
@@ -40,10 +40,15 @@ impl Default for Cpu {
 }
 
 impl Cpu {
-    /// A processor that has run nothing.
+    /// A processor that has run nothing, with the usual features.
     pub fn new() -> Self {
+        Self::with_features(Features::USUAL)
+    }
+
+    /// The same with other features: instructions of those that are not in the set are undefined.
+    pub fn with_features(features: Features) -> Self {
         Self {
-            cache: BlockCache::new(),
+            cache: BlockCache::new(features),
             counters: Counters::default(),
             retired: 0,
             counter_offset: 0,

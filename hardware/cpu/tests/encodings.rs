@@ -22,7 +22,11 @@ fn no_instruction_is_outside_of_the_list() {
         instructions += 1;
         let class = class_of(word).unwrap_or_else(|| panic!("{word:08x} is in no class"));
         let mask = class.mask | class.opcode;
-        assert!(listed.contains(&(mask, word & mask)), "{word:08x} is in no encoding of `{}`", class.name);
+        assert!(
+            listed.contains(&(mask, word & mask)),
+            "{word:08x} is in no encoding of `{}`",
+            class.name
+        );
     }
     assert!(instructions > 500_000, "{instructions}");
 }
@@ -35,5 +39,9 @@ fn encodings_are_told_apart() {
     let keys: HashSet<(u32, u32)> = all.iter().map(|e| (e.mask, e.value)).collect();
     assert_eq!(keys.len(), all.len());
     let empty: Vec<&&str> = classes.difference(&names).collect();
-    eprintln!("{} encodings in {} classes; classes of extensions that are absent: {empty:?}", all.len(), names.len());
+    eprintln!(
+        "{} encodings in {} classes; classes of extensions that are absent: {empty:?}",
+        all.len(),
+        names.len()
+    );
 }

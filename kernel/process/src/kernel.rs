@@ -56,6 +56,8 @@ pub struct Config {
     pub root: Option<Root>,
     /// Whether the host's files are only read.
     pub read_only: bool,
+    /// The optional parts of the processor, which `AT_HWCAP` tells programs.
+    pub features: arch::Features,
     /// Whether guests may open IP sockets of the host.
     pub network: bool,
 }
@@ -71,6 +73,7 @@ impl Default for Config {
             hostname: "pagewalk".to_owned(),
             root: None,
             read_only: false,
+            features: arch::Features::USUAL,
             network: true,
         }
     }

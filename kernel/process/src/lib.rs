@@ -26,6 +26,7 @@ mod exec;
 mod file;
 mod futex;
 mod group;
+pub mod hwcap;
 mod kernel;
 mod lifecycle;
 mod proc;

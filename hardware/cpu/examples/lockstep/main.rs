@@ -19,7 +19,8 @@ use std::time::Instant;
 use campaign::{Campaign, Report, Subject, guest, open, subjects};
 use names::mnemonics;
 
-const USAGE: &str = "options: [--seed N] [--operands N] [--only CLASS|MNEMONIC] [--jobs N] [--show N] [--list] [--open]";
+const USAGE: &str =
+    "options: [--seed N] [--operands N] [--only CLASS|MNEMONIC] [--jobs N] [--show N] [--list] [--open]";
 
 struct Options {
     seed: u64,
@@ -113,17 +114,24 @@ fn run(options: Options) -> Result<bool, String> {
 fn chosen(only: Option<&str>) -> Result<Vec<Subject>, String> {
     let all = subjects();
     let Some(only) = only else { return Ok(all) };
-    let of_class: Vec<Subject> = all.iter().filter(|subject| subject.class().contains(only)).copied().collect();
+    let of_class: Vec<Subject> = all
+        .iter()
+        .filter(|subject| subject.class().contains(only))
+        .copied()
+        .collect();
     if !of_class.is_empty() {
         return Ok(of_class);
     }
     let names = mnemonics(&words(&all))?;
-    let named = all.iter().zip(&names).filter(|(subject, name)| {
-        matches!(subject, Subject::Encoding(_)) && name.as_str() == only
-    });
+    let named = all
+        .iter()
+        .zip(&names)
+        .filter(|(subject, name)| matches!(subject, Subject::Encoding(_)) && name.as_str() == only);
     let found: Vec<Subject> = named.map(|(subject, _)| *subject).collect();
     if found.is_empty() {
-        return Err(format!("`{only}` is no class and no mnemonic; --list prints them"));
+        return Err(format!(
+            "`{only}` is no class and no mnemonic; --list prints them"
+        ));
     }
     Ok(found)
 }
@@ -141,7 +149,10 @@ fn list(subjects: &[Subject]) -> Result<(), String> {
     let names = mnemonics(&words(subjects))?;
     for (subject, name) in subjects.iter().zip(names) {
         if let Subject::Encoding(encoding) = subject {
-            println!("{:08x} {:08x} {name:<10} {}", encoding.mask, encoding.value, encoding.class.name);
+            println!(
+                "{:08x} {:08x} {name:<10} {}",
+                encoding.mask, encoding.value, encoding.class.name
+            );
         }
     }
     Ok(())
@@ -182,7 +193,10 @@ fn print(report: &Report, options: &Options, start: Instant) {
     }
     println!();
     for (why, count) in open {
-        let text = open::LIST.iter().find(|(name, _)| *name == why).map_or("", |(_, text)| text);
+        let text = open::LIST
+            .iter()
+            .find(|(name, _)| *name == why)
+            .map_or("", |(_, text)| text);
         println!("open, {count}: {text}");
     }
     for line in report.lines.iter().take(options.show) {

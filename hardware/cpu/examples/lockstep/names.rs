@@ -15,11 +15,16 @@ pub(crate) fn mnemonics(words: &[u32]) -> Result<Vec<String>, String> {
         .output();
     // It was written above; if it stays, it stays in the folder for such files.
     let _ = std::fs::remove_file(&file);
-    let output = output.map_err(|error| format!("{OBJDUMP}: {error}; on Debian: apt install binutils-aarch64-linux-gnu"))?;
+    let output = output
+        .map_err(|error| format!("{OBJDUMP}: {error}; on Debian: apt install binutils-aarch64-linux-gnu"))?;
     let text = String::from_utf8_lossy(&output.stdout);
     let names: Vec<String> = text.lines().filter_map(mnemonic).collect();
     if names.len() != words.len() {
-        return Err(format!("{OBJDUMP} named {} of {} words", names.len(), words.len()));
+        return Err(format!(
+            "{OBJDUMP} named {} of {} words",
+            names.len(),
+            words.len()
+        ));
     }
     Ok(names)
 }

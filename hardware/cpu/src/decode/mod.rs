@@ -9,6 +9,7 @@
 //! with the extension's name: both are undefined on a processor without them, but a report can say more.
 
 mod branch;
+mod features;
 mod immediate;
 mod memory;
 mod register;
@@ -19,6 +20,7 @@ use arch::Reg;
 
 use crate::insn::{Insn, Vector, Width};
 use crate::simd::{self, SimdDecoded};
+pub use features::{decode_for, required};
 
 /// What a word is.
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -1,20 +1,20 @@
 //! System instructions (Arm ARM C4.1.93 and C5): hints, barriers, `PSTATE`, cache maintenance, and the
 //! system registers that user space reads.
 //!
-//! Registers of identification answer as arm64 Linux's emulation does, for a processor with floating point and
-//! Advanced SIMD and no optional feature.
+//! Registers of identification answer as arm64 Linux's emulation does; what they tell of optional parts follows from the
+//! processor's [`Features`] (`exec::system`).
+
+use arch::Features;
 
 use super::{Decoded, Word};
-use crate::insn::{CacheOp, Insn, SysReg};
+use crate::insn::{CacheOp, IdRegister, Insn, SysReg};
 
-/// `MIDR_EL1`: a Cortex-A72 r0p3, the plainest processor with all that this one has.
-const MIDR: u32 = 0x410f_d083;
+/// `MIDR_EL1`: a Neoverse N1 r3p1, the processor that has all that this one usually has, and hardly more.
+const MIDR: u32 = 0x413f_d0c1;
 /// `CTR_EL0`: lines of 64 bytes; DIC and IDC, since instruction fetch is coherent with data here.
 const CTR: u32 = 1 << 31 | 1 << 29 | 1 << 28 | 4 << 24 | 4 << 20 | 4 << 16 | 3 << 14 | 4;
 /// `DCZID_EL0`: `DC ZVA` is allowed and zeroes 2^4 words.
 const DCZID: u32 = 4;
-/// `ID_AA64PFR0_EL1`: EL0 and EL1 in AArch64 only, FP and Advanced SIMD without half precision.
-const PFR0: u32 = 0x11;
 /// `CNTFRQ_EL0`: the virtual counter has a tick of one nanosecond.
 const CNTFRQ: u32 = 1_000_000_000;
 
@@ -104,9 +104,9 @@ fn sys(w: Word) -> Decoded {
     let op = match (w.bits(11, 8), w.bits(7, 5)) {
         (4, 1) => CacheOp::ZeroBlock,
         (5, 1) => CacheOp::InvalidateCode,
-        // CVAC, CVAU, CIVAC.
-        (10 | 11 | 14, 1) => CacheOp::Clean,
-        (12 | 13, 1) => return Decoded::NotImplemented("DPB"),
+        // CVAC, CVAU, CVAP (FEAT_DPB), CIVAC.
+        (10 | 11 | 12 | 14, 1) => CacheOp::Clean,
+        (13, 1) => return Decoded::NotImplemented("DPB2"),
         (4, 3 | 4) => return Decoded::NotImplemented("memory tagging"),
         _ => return undefined(w),
     };
@@ -122,9 +122,13 @@ fn register(w: Word, read: bool) -> Decoded {
         _ if named == id(3, 3, 13, 0, 2) => SysReg::Tpidr,
         _ if named == id(3, 3, 13, 0, 3) && read => SysReg::Tpidrro,
         _ if named == id(3, 3, 14, 0, 2) && read => SysReg::Cntvct,
-        _ if read => match constant(named) {
-            Some(value) => SysReg::Constant(value),
-            None => return undefined(w),
+        _ if read => match (identity(named), constant(named)) {
+            (Some(register), _) => SysReg::Identity {
+                register,
+                features: Features::ALL,
+            },
+            (None, Some(value)) => SysReg::Constant(value),
+            (None, None) => return undefined(w),
         },
         _ => return undefined(w),
     };
@@ -134,6 +138,16 @@ fn register(w: Word, read: bool) -> Decoded {
         Insn::Msr { rt: w.rt(), register }
     }
     .into()
+}
+
+/// Registers that tell of optional parts.
+fn identity(named: u32) -> Option<IdRegister> {
+    match named {
+        _ if named == id(3, 0, 0, 4, 0) => Some(IdRegister::Pfr0),
+        _ if named == id(3, 0, 0, 6, 0) => Some(IdRegister::Isar0),
+        _ if named == id(3, 0, 0, 6, 1) => Some(IdRegister::Isar1),
+        _ => None,
+    }
 }
 
 /// Registers that always read as one value. Unnamed places of the identification space read as zero, as
@@ -147,7 +161,6 @@ fn constant(named: u32) -> Option<u32> {
         // MPIDR_EL1: processor 0, bit 31 RES1.
         _ if named == id(3, 0, 0, 0, 5) => 1 << 31,
         _ if named == id(3, 0, 0, 0, 6) => 0,
-        _ if named == id(3, 0, 0, 4, 0) => PFR0,
         _ if named >= id(3, 0, 0, 4, 0) && named <= id(3, 0, 0, 7, 7) => 0,
         _ => return None,
     })

@@ -2,7 +2,7 @@
 //! lanes, with one element of Rm for all lanes.
 
 use super::Operation;
-use super::float_lanes::{self, Shape};
+use super::float_lanes::{self, Precision, Shape};
 use super::lanes::{Size, Source, Span, V, bit, field};
 use super::three_different;
 use super::three_same::{self, Sign};
@@ -37,6 +37,10 @@ fn entry(word: u32) -> Option<Entry> {
         (0b1011, false) => Entry::Long(Long::SaturatingMul, true),
         (0b1100, false) => Entry::Same(Same::DoublingMulHigh, true),
         (0b1101, false) => Entry::Same(Same::RoundingDoublingMulHigh, true),
+        (0b1101, true) => Entry::Same(Same::RoundingDoublingMulHighAdd, true),
+        (0b1111, true) => Entry::Same(Same::RoundingDoublingMulHighSub, true),
+        // The element has four bytes.
+        (0b1110, _) if Size::in_word(word) == Size::S => Entry::Same(Same::Dot(sign), false),
         _ => return None,
     })
 }
@@ -98,23 +102,27 @@ fn integer_element(word: u32) -> Option<(Size, Source, V)> {
     }
 }
 
-/// S: the index is H:L. D: it is H, and L must be 0.
+/// H: the index is H:L:M and Rm one of V0 to V15. S: the index is H:L. D: it is H, and L must be 0.
 fn float(word: u32, op: float_lanes::Op, scalar: bool) -> Option<Operation> {
-    let (h, l, double) = (field(word, 11, 1), field(word, 21, 1), bit(word, 22));
-    if !bit(word, 23) || double && l == 1 {
-        return None;
-    }
-    let shape = if scalar {
-        Shape::scalar(double)
-    } else {
-        Shape::vector(double, word)?
+    let (h, l, m) = (field(word, 11, 1), field(word, 21, 1), field(word, 20, 1));
+    let (precision, index, rm) = match Size::in_word(word) {
+        Size::B => (Precision::Half, h << 2 | l << 1 | m, V::new(field(word, 16, 4))),
+        Size::S => (Precision::Single, h << 1 | l, V::rm(word)),
+        Size::D if l == 0 => (Precision::Double, h, V::rm(word)),
+        _ => return None,
     };
-    let index = if double { h } else { h << 1 | l };
-    Some(float_lanes::insn(
-        word,
+    let shape = if scalar {
+        Shape::scalar(precision)
+    } else {
+        Shape::vector(precision, word)?
+    };
+    Some(Operation::FloatLanes(float_lanes::Insn {
         op,
         shape,
-        Source::Element(index as u8),
-        V::rd(word),
-    ))
+        source: Source::Element(index as u8),
+        rd: V::rd(word),
+        rn: V::rn(word),
+        rm,
+        ra: V::rd(word),
+    }))
 }

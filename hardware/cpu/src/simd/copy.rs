@@ -132,6 +132,7 @@ pub(super) fn decode_move(word: u32) -> Option<Operation> {
         (false, 0, 0) => (Size::S, 0),
         (true, 1, 0) => (Size::D, 0),
         (true, 2, 1) => (Size::D, 1),
+        (_, 3, 0) => (Size::H, 0),
         _ => return None,
     };
     let insn = match (bit(word, 16), index) {

@@ -3,9 +3,10 @@
 use arch::{Flags, Regs};
 
 use super::Operation;
+use super::float_lanes::{Shape, by_format};
 use super::float_scalar::shape;
-use super::fp::{Double, Env, Format, Single, compare};
-use super::lanes::{Size, Span, V, bit, field};
+use super::fp::{Env, Format, compare};
+use super::lanes::{V, bit, field};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Op {
@@ -22,7 +23,7 @@ enum Op {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Insn {
     op: Op,
-    double: bool,
+    shape: Shape,
     /// A quiet NaN is invalid too (FCMPE, FCCMPE).
     signals: bool,
     rd: V,
@@ -33,7 +34,7 @@ pub(crate) struct Insn {
 fn insn(word: u32, op: Op, signals: bool) -> Option<Operation> {
     Some(Operation::FloatCompare(Insn {
         op,
-        double: shape(word)?.is_double(),
+        shape: shape(word)?,
         signals,
         rd: V::rd(word),
         rn: V::rn(word),
@@ -72,8 +73,7 @@ impl Insn {
                 } else {
                     self.rm
                 };
-                let size = if self.double { Size::D } else { Size::S };
-                let value = Span::scalar(size).of(from.get(regs));
+                let value = self.shape.span().of(from.get(regs));
                 self.rd.set(regs, value);
             }
         }
@@ -82,11 +82,9 @@ impl Insn {
     fn compare(self, m: u128, regs: &mut Regs) {
         let mut env = Env::of(regs);
         let (a, b) = (self.rn.get(regs) as u64, m as u64);
-        regs.flags = if self.double {
-            compare::flags::<Double>(a, b, self.signals, &mut env)
-        } else {
-            compare::flags::<Single>(a & Single::MASK, b & Single::MASK, self.signals, &mut env)
-        };
+        regs.flags = by_format!(self.shape, F => {
+            compare::flags::<F>(a & F::MASK, b & F::MASK, self.signals, &mut env)
+        });
         env.commit(regs);
     }
 }

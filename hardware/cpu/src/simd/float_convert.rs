@@ -5,7 +5,7 @@ use arch::{Reg, Regs};
 
 use super::Operation;
 use super::copy;
-use super::float_lanes::{Shape, map3};
+use super::float_lanes::{Precision, Shape, by_format, map3};
 use super::float_scalar::shape;
 use super::float_unary::Mode;
 use super::fp::convert::{Integer, convert, from_integer, to_integer};
@@ -14,18 +14,18 @@ use super::lanes::{Size, V, bit, elements, field, gather, set_half};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Insn {
-    /// FCVTxS and FCVTxU to a general register; `double` is the format.
+    /// FCVTxS and FCVTxU to a general register; the shape is a scalar's.
     ToGeneral {
         to: Integer,
         mode: Mode,
-        double: bool,
+        shape: Shape,
         rd: Reg,
         rn: V,
     },
     /// SCVTF and UCVTF from a general register.
     FromGeneral {
         from: Integer,
-        double: bool,
+        shape: Shape,
         rd: V,
         rn: Reg,
     },
@@ -155,7 +155,7 @@ fn to_general(word: u32, fraction: u8, mode: Mode) -> Option<Operation> {
     Some(Operation::FloatConvert(Insn::ToGeneral {
         to: general(word, fraction),
         mode,
-        double: shape(word)?.is_double(),
+        shape: shape(word)?,
         rd: Reg::destination(word),
         rn: V::rn(word),
     }))
@@ -164,18 +164,18 @@ fn to_general(word: u32, fraction: u8, mode: Mode) -> Option<Operation> {
 fn from_general(word: u32, fraction: u8) -> Option<Operation> {
     Some(Operation::FloatConvert(Insn::FromGeneral {
         from: general(word, fraction),
-        double: shape(word)?.is_double(),
+        shape: shape(word)?,
         rd: V::rd(word),
         rn: Reg::source(word >> 5),
     }))
 }
 
 /// The conversions among two-register miscellaneous.
-pub(super) fn decode_two_register(word: u32, scalar: bool) -> Option<Operation> {
+pub(super) fn decode_two_register(word: u32, scalar: bool, precision: Precision) -> Option<Operation> {
     let mode = match (bit(word, 23), field(word, 12, 5)) {
-        (false, 0b10110) => return decode_narrow(word, scalar),
-        (false, 0b10111) => return decode_long(word, scalar),
-        (false, 0b11101) => return from_lanes(word, lanes_shape(word, scalar)?, 0),
+        (false, 0b10110) if precision != Precision::Half => return decode_narrow(word, scalar),
+        (false, 0b10111) if precision != Precision::Half => return decode_long(word, scalar),
+        (false, 0b11101) => return from_lanes(word, lanes_shape(word, scalar, precision)?, 0),
         (false, 0b11010) => Rounding::TieEven,
         (false, 0b11011) => Rounding::Down,
         (false, 0b11100) => Rounding::TieAway,
@@ -183,30 +183,27 @@ pub(super) fn decode_two_register(word: u32, scalar: bool) -> Option<Operation> 
         (true, 0b11011) => Rounding::Zero,
         _ => return None,
     };
-    to_lanes(word, lanes_shape(word, scalar)?, 0, mode)
+    to_lanes(word, lanes_shape(word, scalar, precision)?, 0, mode)
 }
 
-fn lanes_shape(word: u32, scalar: bool) -> Option<Shape> {
+fn lanes_shape(word: u32, scalar: bool, precision: Precision) -> Option<Shape> {
     if scalar {
-        Some(Shape::scalar(bit(word, 22)))
+        Some(Shape::scalar(precision))
     } else {
-        Shape::vector(bit(word, 22), word)
+        Shape::vector(precision, word)
     }
 }
 
 /// The conversions among shifts by an immediate: `shift` is immh:immb.
 pub(super) fn decode_fixed_lanes(word: u32, scalar: bool) -> Option<Operation> {
     let shift = field(word, 16, 7);
-    let (double, fraction) = match shift >> 5 {
+    let (precision, fraction) = match shift >> 4 {
         0 => return None,
-        1 => (false, 64 - shift),
-        _ => (true, 128 - shift),
+        1 => (Precision::Half, 32 - shift),
+        2 | 3 => (Precision::Single, 64 - shift),
+        _ => (Precision::Double, 128 - shift),
     };
-    let shape = if scalar {
-        Shape::scalar(double)
-    } else {
-        Shape::vector(double, word)?
-    };
+    let shape = lanes_shape(word, scalar, precision)?;
     match field(word, 11, 5) {
         0b11100 => from_lanes(word, shape, fraction as u8),
         0b11111 => to_lanes(word, shape, fraction as u8, Rounding::Zero),
@@ -277,30 +274,25 @@ fn decode_long(word: u32, scalar: bool) -> Option<Operation> {
 impl Insn {
     #[inline(never)]
     pub(super) fn execute(self, regs: &mut Regs) {
-        let mut env = Env::of(regs);
+        let mut env = match self {
+            Self::Precision { .. } | Self::Narrow { .. } | Self::Long { .. } => Env::of_conversion(regs),
+            _ => Env::of(regs),
+        };
         match self {
             Self::ToGeneral {
                 to,
                 mode,
-                double,
+                shape,
                 rd,
                 rn,
             } => {
                 let (value, rounding) = (rn.get(regs) as u64, mode.rounding(&env));
-                let result = if double {
-                    to_integer::<Double>(value, to, rounding, &mut env)
-                } else {
-                    to_integer::<Single>(value & Single::MASK, to, rounding, &mut env)
-                };
+                let result = by_format!(shape, F => to_integer::<F>(value & F::MASK, to, rounding, &mut env));
                 regs.set(rd, result);
             }
-            Self::FromGeneral { from, double, rd, rn } => {
+            Self::FromGeneral { from, shape, rd, rn } => {
                 let value = regs.get(rn);
-                let result = if double {
-                    from_integer::<Double>(value, from, &mut env)
-                } else {
-                    from_integer::<Single>(value, from, &mut env)
-                };
+                let result = by_format!(shape, F => from_integer::<F>(value, from, &mut env));
                 rd.set(regs, u128::from(result));
             }
             Self::ToLanes {
@@ -311,20 +303,14 @@ impl Insn {
                 rn,
             } => {
                 let (n, mode) = (rn.get(regs), mode.rounding(&env));
-                let result = if shape.is_double() {
-                    map::<Double>(shape, n, |x| to_integer::<Double>(x, to, mode, &mut env))
-                } else {
-                    map::<Single>(shape, n, |x| to_integer::<Single>(x, to, mode, &mut env))
-                };
+                let result =
+                    by_format!(shape, F => map::<F>(shape, n, |x| to_integer::<F>(x, to, mode, &mut env)));
                 rd.set(regs, result);
             }
             Self::FromLanes { from, shape, rd, rn } => {
                 let n = rn.get(regs);
-                let result = if shape.is_double() {
-                    map::<Double>(shape, n, |x| from_integer::<Double>(x, from, &mut env))
-                } else {
-                    map::<Single>(shape, n, |x| from_integer::<Single>(x, from, &mut env))
-                };
+                let result =
+                    by_format!(shape, F => map::<F>(shape, n, |x| from_integer::<F>(x, from, &mut env)));
                 rd.set(regs, result);
             }
             Self::Precision { pair, rd, rn } => {

@@ -1,12 +1,13 @@
 //! Floating-point arithmetic on lanes with two or three operands, scalars among them: "floating-point data-processing
-//! (2 source)" and "(3 source)", three same, scalar three same, pairwise and by element.
+//! (2 source)" and "(3 source)", three same, scalar three same, pairwise and by element; half precision (FEAT_FP16) among
+//! them.
 
 use arch::Regs;
 
 use super::Operation;
 use super::fp::arith::{abs, add, div, mul, mul_add, mulx, neg, recip_step, rsqrt_step, sub};
 use super::fp::compare::{eq, ge, gt, max, max_num, min, min_num};
-use super::fp::{Double, Env, Format, Single, fast};
+use super::fp::{Double, Env, Format, Half, Single, fast};
 use super::lanes::{Size, Source, Span, V, bit, field};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,9 +40,27 @@ pub(super) enum Op {
     NegatedMulSub,
 }
 
+/// The number format of lanes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Precision {
+    Half,
+    Single,
+    Double,
+}
+
+impl Precision {
+    /// From bit 22, in the encodings of single and double precision.
+    pub(super) fn in_word(word: u32) -> Self {
+        if bit(word, 22) { Self::Double } else { Self::Single }
+    }
+}
+
 /// The number format and how many lanes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Shape {
+    H1,
+    H4,
+    H8,
     S1,
     S2,
     S4,
@@ -50,44 +69,82 @@ pub(crate) enum Shape {
 }
 
 impl Shape {
-    /// From `double` and the span of a vector; one D lane in 64 bits is reserved.
-    pub(super) fn vector(double: bool, word: u32) -> Option<Self> {
-        match (double, Span::vector(word)) {
-            (false, Span::FULL) => Some(Self::S4),
-            (false, _) => Some(Self::S2),
-            (true, Span::FULL) => Some(Self::D2),
-            (true, _) => None,
+    /// From the format and the span of a vector; one D lane in 64 bits is reserved.
+    pub(super) fn vector(precision: Precision, word: u32) -> Option<Self> {
+        match (precision, Span::vector(word)) {
+            (Precision::Half, Span::FULL) => Some(Self::H8),
+            (Precision::Half, _) => Some(Self::H4),
+            (Precision::Single, Span::FULL) => Some(Self::S4),
+            (Precision::Single, _) => Some(Self::S2),
+            (Precision::Double, Span::FULL) => Some(Self::D2),
+            (Precision::Double, _) => None,
         }
     }
 
-    pub(super) fn scalar(double: bool) -> Self {
-        if double { Self::D1 } else { Self::S1 }
+    pub(super) fn scalar(precision: Precision) -> Self {
+        match precision {
+            Precision::Half => Self::H1,
+            Precision::Single => Self::S1,
+            Precision::Double => Self::D1,
+        }
     }
 
-    pub(super) fn is_double(self) -> bool {
-        matches!(self, Self::D1 | Self::D2)
+    pub(super) fn precision(self) -> Precision {
+        match self {
+            Self::H1 | Self::H4 | Self::H8 => Precision::Half,
+            Self::S1 | Self::S2 | Self::S4 => Precision::Single,
+            Self::D1 | Self::D2 => Precision::Double,
+        }
     }
 
     pub(super) fn lanes(self) -> u32 {
         match self {
-            Self::S1 | Self::D1 => 1,
+            Self::H1 | Self::S1 | Self::D1 => 1,
             Self::S2 | Self::D2 => 2,
-            Self::S4 => 4,
+            Self::H4 | Self::S4 => 4,
+            Self::H8 => 8,
         }
     }
 
     pub(super) fn size(self) -> Size {
-        if self.is_double() { Size::D } else { Size::S }
+        match self.precision() {
+            Precision::Half => Size::H,
+            Precision::Single => Size::S,
+            Precision::Double => Size::D,
+        }
     }
 
     pub(super) fn span(self) -> Span {
         match self {
+            Self::H1 => Span::scalar(Size::H),
             Self::S1 => Span::scalar(Size::S),
-            Self::D1 | Self::S2 => Span::HALF,
-            Self::S4 | Self::D2 => Span::FULL,
+            Self::D1 | Self::S2 | Self::H4 => Span::HALF,
+            Self::S4 | Self::D2 | Self::H8 => Span::FULL,
         }
     }
 }
+
+/// `by_format!(shape, F => f::<F>(x))`: the expression for the number format of a shape, which is the type `F` in it.
+macro_rules! by_format {
+    ($shape:expr, $format:ident => $e:expr) => {
+        match $shape.precision() {
+            $crate::simd::float_lanes::Precision::Half => {
+                type $format = $crate::simd::fp::Half;
+                $e
+            }
+            $crate::simd::float_lanes::Precision::Single => {
+                type $format = $crate::simd::fp::Single;
+                $e
+            }
+            $crate::simd::float_lanes::Precision::Double => {
+                type $format = $crate::simd::fp::Double;
+                $e
+            }
+        }
+    };
+}
+
+pub(super) use by_format;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Insn {
@@ -100,8 +157,8 @@ pub(crate) struct Insn {
     pub(super) ra: V,
 }
 
-/// The floating-point half of three same: opcode 11xxx. The key is U, size<1>, opcode<2:0>; the flag says whether the
-/// scalar form exists.
+/// The floating-point half of three same: opcode 11xxx, and three same of half precision. The key is U, size<1>,
+/// opcode<2:0>; the flag says whether the scalar form exists.
 #[rustfmt::skip]
 fn three_same(word: u32) -> Option<(Op, Source, bool)> {
     use Source::{Lanes, Pairs};
@@ -134,15 +191,24 @@ fn three_same(word: u32) -> Option<(Op, Source, bool)> {
     })
 }
 
-pub(super) fn decode_three_same(word: u32, scalar: bool) -> Option<Operation> {
+pub(super) fn decode_three_same(word: u32, scalar: bool, precision: Precision) -> Option<Operation> {
     let (op, source, has_scalar) = three_same(word)?;
-    let double = bit(word, 22);
     let shape = if scalar {
-        has_scalar.then(|| Shape::scalar(double))?
+        has_scalar.then(|| Shape::scalar(precision))?
     } else {
-        Shape::vector(double, word)?
+        Shape::vector(precision, word)?
     };
     Some(insn(word, op, shape, source, V::rd(word)))
+}
+
+/// FEAT_FP16: Advanced SIMD three same, half precision.
+pub(super) fn decode_half_vector(word: u32) -> Option<Operation> {
+    decode_three_same(word, false, Precision::Half)
+}
+
+/// FEAT_FP16: Advanced SIMD scalar three same, half precision.
+pub(super) fn decode_half_scalar(word: u32) -> Option<Operation> {
+    decode_three_same(word, true, Precision::Half)
 }
 
 /// An instruction with Rd, Rn and Rm in the usual places.
@@ -197,6 +263,7 @@ impl Insn {
         let result = match (self.shape, self.source) {
             (Shape::D1, Source::Lanes) => self.scalar::<Double>(regs, &mut env),
             (Shape::S1, Source::Lanes) => self.scalar::<Single>(regs, &mut env),
+            (Shape::H1, Source::Lanes) => self.scalar::<Half>(regs, &mut env),
             _ => self.vector(regs, &mut env),
         };
         self.rd.set(regs, result);
@@ -226,11 +293,7 @@ impl Insn {
             return result;
         }
         let lanes = self.shape.lanes();
-        if self.shape.is_double() {
-            map3::<Double>(lanes, a, b, c, |x, y, z| self.op.run::<Double>(x, y, z, env))
-        } else {
-            map3::<Single>(lanes, a, b, c, |x, y, z| self.op.run::<Single>(x, y, z, env))
-        }
+        by_format!(self.shape, F => map3::<F>(lanes, a, b, c, |x, y, z| self.op.run::<F>(x, y, z, env)))
     }
 }
 

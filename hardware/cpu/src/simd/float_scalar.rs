@@ -8,11 +8,12 @@ use super::fp::Rounding;
 use super::lanes::{Source, V, bit, field};
 use super::{copy, float_convert, float_unary::Mode};
 
-/// The field `ptype`, bits 23:22: single or double. Half precision arithmetic is FEAT_FP16's.
+/// The field `ptype`, bits 23:22.
 pub(super) fn shape(word: u32) -> Option<Shape> {
     match field(word, 22, 2) {
         0 => Some(Shape::S1),
         1 => Some(Shape::D1),
+        3 => Some(Shape::H1),
         _ => None,
     }
 }

@@ -4,12 +4,12 @@
 use arch::Regs;
 
 use super::Operation;
-use super::float_lanes::{Shape, map3, ones};
+use super::float_lanes::{Precision, Shape, by_format, map3, ones};
 use super::fp::arith::{abs, neg, sqrt};
 use super::fp::compare::{eq, ge, gt};
 use super::fp::convert::round_integer;
 use super::fp::estimate::{recip_estimate, recip_exponent, rsqrt_estimate};
-use super::fp::{Double, Env, Format, Rounding, Single};
+use super::fp::{Env, Format, Rounding};
 use super::lanes::{V, bit, field};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -81,13 +81,12 @@ fn two_register(word: u32) -> Option<(Unary, bool, bool)> {
     })
 }
 
-pub(super) fn decode_two_register(word: u32, scalar: bool) -> Option<Operation> {
+pub(super) fn decode_two_register(word: u32, scalar: bool, precision: Precision) -> Option<Operation> {
     let (op, has_vector, has_scalar) = two_register(word)?;
-    let double = bit(word, 22);
     let shape = if scalar {
-        has_scalar.then(|| Shape::scalar(double))?
+        has_scalar.then(|| Shape::scalar(precision))?
     } else {
-        has_vector.then(|| Shape::vector(double, word))??
+        has_vector.then(|| Shape::vector(precision, word))??
     };
     Some(insn(word, op, shape))
 }
@@ -107,11 +106,7 @@ impl Insn {
     pub(super) fn execute(self, regs: &mut Regs) {
         let mut env = Env::of(regs);
         let n = self.rn.get(regs);
-        let result = if self.shape.is_double() {
-            self.op.run::<Double>(self.shape.lanes(), n, &mut env)
-        } else {
-            self.op.run::<Single>(self.shape.lanes(), n, &mut env)
-        };
+        let result = by_format!(self.shape, F => self.op.run::<F>(self.shape.lanes(), n, &mut env));
         self.rd.set(regs, result);
         env.commit(regs);
     }

@@ -3,8 +3,9 @@
 use arch::Regs;
 
 use super::Operation;
+use super::float_lanes::by_format;
 use super::float_scalar;
-use super::fp::{Double, Format, Single};
+use super::fp::{Double, Format, Half, Single};
 use super::lanes::{Size, Span, V, bit, field};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,7 +37,7 @@ fn expand_float<F: Format>(imm8: u32) -> u64 {
     sign | (exponent + (imm8 >> 4 & 3)) << F::FRAC | (imm8 & 15) << (F::FRAC - 4)
 }
 
-/// AdvSIMDExpandImm, and what is done with the result. `None` is unallocated (or FEAT_FP16's).
+/// AdvSIMDExpandImm, and what is done with the result. `None` is unallocated.
 fn expand(word: u32) -> Option<(Op, u64)> {
     let imm8 = field(word, 16, 3) << 5 | field(word, 5, 5);
     let (cmode, inverted) = (field(word, 12, 4), bit(word, 29));
@@ -73,9 +74,12 @@ fn spread(imm8: u32) -> u64 {
 }
 
 pub(super) fn decode(word: u32) -> Option<Operation> {
-    // Bit 11 set: FMOV of half precision.
+    // Bit 11 set: FMOV of half precision (FEAT_FP16).
     if bit(word, 11) {
-        return None;
+        let is_allocated = field(word, 12, 4) == 0b1111 && !bit(word, 29);
+        let imm8 = field(word, 16, 3) << 5 | field(word, 5, 5);
+        let pattern = Size::H.repeat(expand_float::<Half>(imm8)) as u64;
+        return is_allocated.then(|| insn(Op::Set, Span::vector(word), V::rd(word), pattern));
     }
     let (op, pattern) = expand(word)?;
     Some(insn(op, Span::vector(word), V::rd(word), pattern))
@@ -83,12 +87,9 @@ pub(super) fn decode(word: u32) -> Option<Operation> {
 
 pub(super) fn decode_scalar(word: u32) -> Option<Operation> {
     let imm8 = field(word, 13, 8);
-    let (size, pattern) = if float_scalar::shape(word)?.is_double() {
-        (Size::D, expand_float::<Double>(imm8))
-    } else {
-        (Size::S, expand_float::<Single>(imm8))
-    };
-    Some(insn(Op::Set, Span::scalar(size), V::rd(word), pattern))
+    let shape = float_scalar::shape(word)?;
+    let pattern = by_format!(shape, F => expand_float::<F>(imm8));
+    Some(insn(Op::Set, shape.span(), V::rd(word), pattern))
 }
 
 fn insn(op: Op, span: Span, rd: V, pattern: u64) -> Operation {

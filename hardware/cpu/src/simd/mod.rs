@@ -6,8 +6,8 @@
 //! its table and its executor side by side; scalar and vector forms of one operation share a line, since a scalar is a
 //! vector of one lane. Floating-point arithmetic proper is in [`fp`].
 //!
-//! Implemented: all of Armv8.0-A, with its cryptography extension. What a later extension allocates is
-//! [`SimdDecoded::NotImplemented`] (see [`later`]); what nothing allocates is [`SimdDecoded::Unallocated`]. Both are
+//! Implemented: all of Armv8.0-A with its cryptography extension, FEAT_RDM, FEAT_DotProd and FEAT_FP16. What another
+//! extension allocates is [`SimdDecoded::NotImplemented`] (see [`later`]); what nothing allocates is [`SimdDecoded::Unallocated`]. Both are
 //! undefined instructions to a guest.
 
 mod across;
@@ -35,7 +35,7 @@ use arch::Regs;
 /// What a word of this class is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum SimdDecoded {
-    /// An instruction of Armv8.0-A.
+    /// An instruction.
     Insn(SimdInsn),
     /// No version of the architecture gives the word a meaning.
     Unallocated,
@@ -84,6 +84,9 @@ const CLASSES: &[Row] = &[
     Row { mask: 0xbfe0_fc00, value: 0x0ee0_e000, decode: crypto::decode_polynomial },
     // Advanced SIMD scalar.
     Row { mask: 0xdfe0_8400, value: 0x5e00_0400, decode: copy::decode_scalar },
+    Row { mask: 0xdf60_c400, value: 0x5e40_0400, decode: float_lanes::decode_half_scalar },
+    Row { mask: 0xdf7e_0c00, value: 0x5e78_0800, decode: two_register::decode_half_scalar },
+    Row { mask: 0xdf20_8400, value: 0x5e00_8400, decode: three_same::decode_extra_scalar },
     Row { mask: 0xdf3e_0c00, value: 0x5e20_0800, decode: two_register::decode_scalar },
     Row { mask: 0xdf3e_0c00, value: 0x5e30_0800, decode: across::decode_pairwise },
     Row { mask: 0xdf20_0c00, value: 0x5e20_0000, decode: three_different::decode_scalar },
@@ -95,6 +98,9 @@ const CLASSES: &[Row] = &[
     Row { mask: 0xbf20_8c00, value: 0x0e00_0800, decode: permute::decode_interleave },
     Row { mask: 0xbfe0_8400, value: 0x2e00_0000, decode: permute::decode_extract },
     Row { mask: 0x9fe0_8400, value: 0x0e00_0400, decode: copy::decode_vector },
+    Row { mask: 0x9f60_c400, value: 0x0e40_0400, decode: float_lanes::decode_half_vector },
+    Row { mask: 0x9f7e_0c00, value: 0x0e78_0800, decode: two_register::decode_half_vector },
+    Row { mask: 0x9f20_8400, value: 0x0e00_8400, decode: three_same::decode_extra_vector },
     Row { mask: 0x9f3e_0c00, value: 0x0e20_0800, decode: two_register::decode_vector },
     Row { mask: 0x9f3e_0c00, value: 0x0e30_0800, decode: across::decode_vector },
     Row { mask: 0x9f20_0c00, value: 0x0e20_0000, decode: three_different::decode_vector },

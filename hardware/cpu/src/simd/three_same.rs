@@ -1,13 +1,13 @@
-//! Integer and logical operations on lanes of one size: "three same" and its scalar form (Arm ARM C4.1.96, Advanced
-//! SIMD three same, scalar three same), and those "by element" forms that share the operation.
+//! Integer and logical operations on lanes of one size: "three same", "three same extra" and their scalar forms (Arm ARM
+//! C4.1.96, Advanced SIMD three same, scalar three same, and their extra forms), and those "by element" forms that share the operation.
 
 use arch::Regs;
 
 use super::Operation;
-use super::float_lanes;
+use super::float_lanes::{self, Precision};
 use super::lanes::{
-    B, BHS, BHSD, D, HS, Lane, Size, Source, Span, V, bit, field, lanes, note_saturation, range, saturate,
-    wide,
+    B, BHS, BHSD, D, HS, Lane, Size, Source, Span, V, bit, elements, field, gather, lanes, note_saturation,
+    range, saturate, wide,
 };
 use super::shift::{Shift, by_register};
 
@@ -35,6 +35,12 @@ pub(super) enum Op {
     PolynomialMul,
     DoublingMulHigh,
     RoundingDoublingMulHigh,
+    /// SQRDMLAH (FEAT_RDM).
+    RoundingDoublingMulHighAdd,
+    /// SQRDMLSH.
+    RoundingDoublingMulHighSub,
+    /// SDOT and UDOT (FEAT_DotProd): the size is of the sums.
+    Dot(Sign),
     And,
     AndNot,
     Or,
@@ -133,7 +139,7 @@ fn logical(word: u32) -> Op {
 
 pub(super) fn decode_vector(word: u32) -> Option<Operation> {
     if field(word, 14, 2) == 3 {
-        return float_lanes::decode_three_same(word, false);
+        return float_lanes::decode_three_same(word, false, Precision::in_word(word));
     }
     let (op, source, sizes, _) = entry(word)?;
     let (size, span) = (Size::in_word(word), Span::vector(word));
@@ -146,12 +152,36 @@ pub(super) fn decode_vector(word: u32) -> Option<Operation> {
 
 pub(super) fn decode_scalar(word: u32) -> Option<Operation> {
     if field(word, 14, 2) == 3 {
-        return float_lanes::decode_three_same(word, true);
+        return float_lanes::decode_three_same(word, true, Precision::in_word(word));
     }
     let (op, source, _, sizes) = entry(word)?;
     let size = Size::in_word(word);
     size.is_in(sizes)
         .then(|| insn(word, op, source, Span::scalar(size)))
+}
+
+/// Three same extra: FEAT_RDM and FEAT_DotProd. The key is opcode, U.
+fn extra(word: u32) -> Option<(Op, u8, u8)> {
+    const S: u8 = 0b0100;
+    Some(match (field(word, 11, 4), bit(word, 29)) {
+        (0b0000, true) => (Op::RoundingDoublingMulHighAdd, HS, HS),
+        (0b0001, true) => (Op::RoundingDoublingMulHighSub, HS, HS),
+        (0b0010, _) => (Op::Dot(Sign::in_word(word)), S, 0),
+        _ => return None,
+    })
+}
+
+pub(super) fn decode_extra_vector(word: u32) -> Option<Operation> {
+    let (op, sizes, _) = extra(word)?;
+    let is_allocated = Size::in_word(word).is_in(sizes);
+    is_allocated.then(|| insn(word, op, Source::Lanes, Span::vector(word)))
+}
+
+pub(super) fn decode_extra_scalar(word: u32) -> Option<Operation> {
+    let (op, _, sizes) = extra(word)?;
+    let size = Size::in_word(word);
+    size.is_in(sizes)
+        .then(|| insn(word, op, Source::Lanes, Span::scalar(size)))
 }
 
 fn insn(word: u32, op: Op, source: Source, span: Span) -> Operation {
@@ -223,6 +253,9 @@ impl Insn {
                     (2 * x * y + (1 << (down - 1))) >> down
                 })
             }
+            Op::RoundingDoublingMulHighAdd => self.rounding_accumulate(1, a, b, d, saturated),
+            Op::RoundingDoublingMulHighSub => self.rounding_accumulate(-1, a, b, d, saturated),
+            Op::Dot(sign) => dot(sign, a, b, d),
             Op::Shift(shift) => by_register(shift, size, a, b, saturated),
             Op::And => *a & *b,
             Op::AndNot => *a & !*b,
@@ -233,6 +266,20 @@ impl Insn {
             Op::InsertIfTrue => *a & *b | *d & !*b,
             Op::InsertIfFalse => *a & !*b | *d & *b,
         }
+    }
+
+    /// `d` plus `sign` times twice the product, rounded to the upper half and held to the lane's range.
+    fn rounding_accumulate(self, sign: i128, a: &u128, b: &u128, d: &u128, saturated: &mut bool) -> u128 {
+        let (size, bits) = (self.size, self.size.bits());
+        let range = range(size, true);
+        let operands = elements(size, true, *a).zip(elements(size, true, *b));
+        let lanes = operands
+            .zip(elements(size, true, self.span.of(*d)))
+            .map(|((x, y), d)| {
+                let sum = (d << bits) + sign * 2 * x * y + (1 << (bits - 1));
+                saturate(sum >> bits, range, saturated)
+            });
+        gather(size, lanes)
     }
 
     fn saturating(
@@ -248,6 +295,16 @@ impl Insn {
             saturate(f(x, y), range, saturated)
         })
     }
+}
+
+/// Each lane of 32 bits plus the products of the four bytes in it.
+fn dot(sign: Sign, a: &u128, b: &u128, d: &u128) -> u128 {
+    let signed = sign.is_signed();
+    let mut products = elements(Size::B, signed, *a)
+        .zip(elements(Size::B, signed, *b))
+        .map(|(x, y)| x * y);
+    let sums = elements(Size::S, false, *d).map(|sum| sum + products.by_ref().take(4).sum::<i128>());
+    gather(Size::S, sums)
 }
 
 /// The sum held to the lane's range. The flag is found afterwards: the loop then stays simple.

@@ -2,6 +2,7 @@
 
 use arch::Regs;
 
+use super::float_lanes::Precision;
 use super::fp::estimate::{unsigned_recip, unsigned_rsqrt};
 use super::lanes::{
     B, BHS, BHSD, D, Lane, Size, Span, V, bit, compress, elements, field, gather, lanes, note_saturation,
@@ -95,8 +96,9 @@ fn entry(word: u32) -> Option<(Op, u8, u8)> {
 pub(super) fn decode_vector(word: u32) -> Option<Operation> {
     let (size, span) = (Size::in_word(word), Span::vector(word));
     let Some((op, sizes, _)) = entry(word) else {
-        return float_unary::decode_two_register(word, false)
-            .or_else(|| float_convert::decode_two_register(word, false));
+        let precision = Precision::in_word(word);
+        return float_unary::decode_two_register(word, false, precision)
+            .or_else(|| float_convert::decode_two_register(word, false, precision));
     };
     let is_allocated = size.is_in(sizes) && (size != Size::D || span == Span::FULL);
     is_allocated.then(|| insn(word, op, span, bit(word, 30)))
@@ -104,12 +106,28 @@ pub(super) fn decode_vector(word: u32) -> Option<Operation> {
 
 pub(super) fn decode_scalar(word: u32) -> Option<Operation> {
     let Some((op, _, sizes)) = entry(word) else {
-        return float_unary::decode_two_register(word, true)
-            .or_else(|| float_convert::decode_two_register(word, true));
+        let precision = Precision::in_word(word);
+        return float_unary::decode_two_register(word, true, precision)
+            .or_else(|| float_convert::decode_two_register(word, true, precision));
     };
     let size = Size::in_word(word);
     size.is_in(sizes)
         .then(|| insn(word, op, Span::scalar(size), false))
+}
+
+/// FEAT_FP16: two-register miscellaneous, half precision.
+pub(super) fn decode_half_vector(word: u32) -> Option<Operation> {
+    decode_half(word, false)
+}
+
+/// FEAT_FP16: scalar two-register miscellaneous, half precision.
+pub(super) fn decode_half_scalar(word: u32) -> Option<Operation> {
+    decode_half(word, true)
+}
+
+fn decode_half(word: u32, scalar: bool) -> Option<Operation> {
+    float_unary::decode_two_register(word, scalar, Precision::Half)
+        .or_else(|| float_convert::decode_two_register(word, scalar, Precision::Half))
 }
 
 fn insn(word: u32, op: Op, span: Span, high: bool) -> Operation {

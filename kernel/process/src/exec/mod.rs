@@ -32,8 +32,6 @@ use crate::file::Program;
 use crate::kernel::Kernel;
 use crate::task::{self, Creds, Space};
 
-/// `fp` and `asimd`: the processor that we give (reference/machine.md section 5).
-const HWCAP: u64 = 0x3;
 const ADDR_NO_RANDOMIZE: u32 = 0x0004_0000;
 
 /// What to run.
@@ -183,7 +181,7 @@ impl Kernel {
         vector.extend(vdso.map(|base| (auxv::SYSINFO_EHDR, base)));
         vector.extend([
             (auxv::MINSIGSTKSZ, signal::AT_MINSIGSTKSZ),
-            (auxv::HWCAP, HWCAP),
+            (auxv::HWCAP, crate::hwcap::bits(self.config.features)),
             (auxv::PAGESZ, self.memory.granule().bytes()),
             (auxv::CLKTCK, abi::time::CLOCK_TICKS),
             (auxv::PHDR, loaded.headers),

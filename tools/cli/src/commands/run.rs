@@ -61,6 +61,11 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
+    /// What the processor promises to programs (AT_HWCAP), as the Features line of /proc/cpuinfo names it, with commas; the
+    /// rest is undefined to them. fp and asimd are always there
+    #[arg(long, value_name = "LIST", value_parser = process::hwcap::parse)]
+    hwcap: Option<arch::Features>,
+
     /// Print what memory did to standard error at the end: text, or json
     #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
     stats: Option<StatsForm>,
@@ -153,6 +158,7 @@ impl Args {
             root,
             read_only: self.read_only,
             network: !self.no_network,
+            features: self.hwcap.unwrap_or(arch::Features::USUAL),
             ..process::Config::default()
         };
         Ok(machine::Config {

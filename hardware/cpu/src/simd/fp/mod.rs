@@ -35,13 +35,15 @@ pub(crate) mod bits {
     /// Integer saturation, cumulative.
     pub(crate) const QC: u32 = 1 << 27;
 
+    /// Flush denormal numbers of half precision to zero, but in conversions between formats.
+    pub(crate) const FZ16: u32 = 1 << 19;
     /// Where the rounding mode is in FPCR.
     pub(crate) const RMODE_AT: u32 = 22;
     /// Flush denormal numbers to zero.
     pub(crate) const FZ: u32 = 1 << 24;
     /// Every NaN result is the default NaN.
     pub(crate) const DN: u32 = 1 << 25;
-    /// Half precision has no infinities and no NaN.
+    /// Half precision has no infinities and no NaN, in conversions between formats.
     pub(crate) const AHP: u32 = 1 << 26;
 }
 
@@ -83,11 +85,19 @@ pub(crate) struct Env {
 }
 
 impl Env {
-    /// Reads FPCR and FPSR.
+    /// Reads FPCR and FPSR. Arithmetic knows no alternative half precision (the manual's FPUnpack and FPRound).
     #[inline(always)]
     pub(crate) fn of(regs: &Regs) -> Self {
         Self {
-            fpcr: regs.fpcr,
+            fpcr: regs.fpcr & !bits::AHP,
+            fpsr: regs.fpsr,
+        }
+    }
+
+    /// The same for a conversion between formats, which flushes no half precision (FPUnpackCV and FPRoundCV).
+    pub(crate) fn of_conversion(regs: &Regs) -> Self {
+        Self {
+            fpcr: regs.fpcr & !bits::FZ16,
             fpsr: regs.fpsr,
         }
     }
@@ -116,9 +126,10 @@ impl Env {
         Rounding::of(self.fpcr >> bits::RMODE_AT)
     }
 
-    /// Whether denormal numbers of this format are flushed. FPCR.FZ16 does not exist in Armv8.0.
+    /// Whether denormal numbers of this format are flushed.
     fn flushes<F: Format>(&self) -> bool {
-        F::BITS != 16 && self.fpcr & bits::FZ != 0
+        let bit = if F::BITS == 16 { bits::FZ16 } else { bits::FZ };
+        self.fpcr & bit != 0
     }
 
     fn default_nan(&self) -> bool {
@@ -177,7 +188,7 @@ pub(crate) trait Format: fast::Host {
     }
 }
 
-/// Half precision: only conversions know it in Armv8.0.
+/// Half precision.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Half;
 /// Single precision.
@@ -244,7 +255,10 @@ pub(crate) fn unpack<F: Format>(value: u64, env: &mut Env) -> Unpacked {
     let (class, exp, sig) = match field {
         0 if frac == 0 => (Class::Zero, 0, 0),
         0 if env.flushes::<F>() => {
-            env.raise(bits::IDC);
+            // Half precision is flushed without a word.
+            if F::BITS != 16 {
+                env.raise(bits::IDC);
+            }
             (Class::Zero, 0, 0)
         }
         0 => (Class::Finite, F::EXP_MIN - F::FRAC as i32, frac),

@@ -58,7 +58,7 @@ pub(crate) fn sub_pages(d: u32, n: u32, pages: u32) -> Vec<u32> {
 
 fn by_pages(d: u32, n: u32, pages: u32, opcode: u32) -> Vec<u32> {
     const MOST: u32 = 0xfff;
-    let mut words = vec![opcode | pages % MOST << 10 | n << 5 | d];
+    let mut words = vec![opcode | (pages % MOST) << 10 | n << 5 | d];
     words.extend((0..pages / MOST).map(|_| opcode | MOST << 10 | d << 5 | d));
     words
 }

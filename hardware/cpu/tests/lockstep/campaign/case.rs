@@ -94,7 +94,11 @@ fn word_of(encoding: &Encoding, place: Place, random: &mut Random) -> u32 {
             word = with_field(word, random.one_of(&[0, 5, 10, 16]), 31, free);
         }
         let is_own = class_of(word).is_some_and(|class| std::ptr::eq(class, encoding.class));
-        if is_own && is_instruction(word) && open::operands(word).is_none() && lands(encoding.class, word, place) {
+        if is_own
+            && is_instruction(word)
+            && open::operands(word).is_none()
+            && lands(encoding.class, word, place)
+        {
             return word;
         }
     }
@@ -141,12 +145,20 @@ pub(crate) fn access_bytes(word: u32) -> u64 {
 /// log2 of the bytes of a load or store of one register.
 fn scale(word: u32) -> u32 {
     let size = bits(word, 31, 30);
-    if word >> 26 & 1 == 1 && word >> 23 & 1 == 1 { 4 } else { size }
+    if word >> 26 & 1 == 1 && word >> 23 & 1 == 1 {
+        4
+    } else {
+        size
+    }
 }
 
 fn pair_scale(word: u32) -> u32 {
     let opc = bits(word, 31, 30);
-    if word >> 26 & 1 == 1 { 2 + opc } else { 2 + (opc >> 1) }
+    if word >> 26 & 1 == 1 {
+        2 + opc
+    } else {
+        2 + (opc >> 1)
+    }
 }
 
 /// Whether alignment is asked of the address.
@@ -234,7 +246,9 @@ fn aim(case: &mut Case, random: &mut Random) {
     }
     let address = value.wrapping_add(offset);
     match decode(word) {
-        Decoded::Insn(insn @ (Insn::StoreExclusive { .. } | Insn::StoreExclusivePair { .. })) if random.below(8) > 0 => {
+        Decoded::Insn(insn @ (Insn::StoreExclusive { .. } | Insn::StoreExclusivePair { .. }))
+            if random.below(8) > 0 =>
+        {
             case.words[0] = load_exclusive(word, matches!(insn, Insn::StoreExclusivePair { .. }));
         }
         // Half of the comparisons find what they expect.
@@ -243,7 +257,13 @@ fn aim(case: &mut Case, random: &mut Random) {
         }
         Decoded::Insn(Insn::Casp { bytes, .. }) if random.below(2) == 0 => {
             expect(case, field(word, 16), address, bytes, random);
-            expect(case, field(word, 16) + 1, address.wrapping_add(bytes.into()), bytes, random);
+            expect(
+                case,
+                field(word, 16) + 1,
+                address.wrapping_add(bytes.into()),
+                bytes,
+                random,
+            );
         }
         _ => {}
     }
@@ -265,7 +285,10 @@ fn expect(case: &mut Case, register: u32, address: u64, bytes: u8, random: &mut 
         && register != field(case.words[1], 5)
         && let Some(memory) = watched
     {
-        let value = memory.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte));
+        let value = memory
+            .iter()
+            .rev()
+            .fold(0, |value, &byte| value << 8 | u64::from(byte));
         let above = random.bits() & !(u64::MAX >> (64 - 8 * u32::from(bytes)));
         case.before.x[register as usize] = value | above;
     }

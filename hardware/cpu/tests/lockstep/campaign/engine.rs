@@ -1,6 +1,7 @@
 //! Our side: the processor with the guest's code and window, one case at a time.
 
-use arch::{FaultCause, Flags, Granule, Trap};
+use arch::{FaultCause, Features, Flags, Granule, Trap};
+use cpu::Cpu;
 
 use super::case::Case;
 use super::common::{Machine, Rights};
@@ -21,6 +22,7 @@ impl Engine {
             machine.map(WINDOW + page * granule.bytes(), Rights::ReadWrite);
         }
         machine.write_words(CODE, code);
+        machine.cpu = Cpu::with_features(Features::ALL);
         Self(machine)
     }
 
@@ -70,7 +72,9 @@ impl Engine {
         let mut from = 0;
         for (start, length) in WATCHED {
             for at in (0..length).step_by(8) {
-                let bytes = state.window[from + at..from + at + 8].try_into().expect("8 bytes");
+                let bytes = state.window[from + at..from + at + 8]
+                    .try_into()
+                    .expect("8 bytes");
                 self.0.write_u64(start + at as u64, u64::from_le_bytes(bytes));
             }
             from += length;

@@ -67,7 +67,8 @@ pub(crate) struct State {
 impl State {
     fn to_record(&self) -> [u8; RECORD] {
         let mut record = [0; RECORD];
-        let mut put = |at: u32, bytes: &[u8]| record[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
+        let mut put =
+            |at: u32, bytes: &[u8]| record[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
         for (at, value) in (0..).step_by(8).zip(self.x) {
             put(at, &value.to_le_bytes());
         }
@@ -99,7 +100,9 @@ impl State {
                 let start = AT_V as usize + number * 16;
                 u128::from_le_bytes(record[start..start + 16].try_into().expect("16 bytes"))
             }),
-            window: record[AT_WINDOW as usize..].try_into().expect("the rest of the record"),
+            window: record[AT_WINDOW as usize..]
+                .try_into()
+                .expect("the rest of the record"),
             signal: at(AT_SIGNAL),
             address: at(AT_SIGNAL + 8),
             pc: at(AT_SIGNAL + 16),
@@ -119,7 +122,8 @@ pub(crate) fn address_of(case: usize) -> u64 {
 /// slot is undefined.
 pub(crate) fn is_landing(target: u64, cases: usize) -> bool {
     let end = SLOTS + SLOT * cases as u64;
-    target % SLOT == 28 && (SLOTS..end).contains(&target) || !(CODE..CODE + code_bytes(cases)).contains(&target)
+    target % SLOT == 28 && (SLOTS..end).contains(&target)
+        || !(CODE..CODE + code_bytes(cases)).contains(&target)
 }
 
 /// Bytes of the code's segment: a whole number of pages of every size.
@@ -165,10 +169,18 @@ pub(crate) fn run(qemu: &Path, model: &str, inputs: &[Input<'_>], name: &str) ->
     if !output.status.success() {
         return Err(output.status);
     }
-    assert_eq!(output.stdout.len(), inputs.len() * RECORD, "a record for each case");
+    assert_eq!(
+        output.stdout.len(),
+        inputs.len() * RECORD,
+        "a record for each case"
+    );
     Ok(Output {
         code: program.words,
-        after: output.stdout.chunks_exact(RECORD).map(State::from_record).collect(),
+        after: output
+            .stdout
+            .chunks_exact(RECORD)
+            .map(State::from_record)
+            .collect(),
     })
 }
 
@@ -205,7 +217,11 @@ fn program(inputs: &[Input<'_>]) -> Program {
     }
     words.extend(finish(inputs.len()));
     words.resize(code_bytes(inputs.len()) as usize / 4, 0);
-    Program { words, handler, start }
+    Program {
+        words,
+        handler,
+        start,
+    }
 }
 
 /// X30, a return address into a slot, becomes the record's address. Changes no flags.
@@ -306,7 +322,9 @@ fn finish(count: usize) -> Vec<u32> {
 }
 
 fn call(number: u64, arguments: [u64; 4]) -> Vec<u32> {
-    let arguments = (0..).zip(arguments).flat_map(|(register, value)| asm::mov(register, value));
+    let arguments = (0..)
+        .zip(arguments)
+        .flat_map(|(register, value)| asm::mov(register, value));
     arguments.chain(asm::mov(8, number)).chain([asm::SVC]).collect()
 }
 
@@ -348,7 +366,14 @@ fn elf(program: &Program, inputs: &[Input<'_>]) -> Vec<u8> {
 
 fn segment(flags: u32, offset: usize, address: u64, bytes: usize, size: usize) -> Vec<u8> {
     let mut header = [1u32, flags].map(u32::to_le_bytes).concat();
-    let rest = [offset as u64, address, address, bytes as u64, size as u64, 0x1_0000];
+    let rest = [
+        offset as u64,
+        address,
+        address,
+        bytes as u64,
+        size as u64,
+        0x1_0000,
+    ];
     header.extend(rest.map(u64::to_le_bytes).concat());
     header
 }

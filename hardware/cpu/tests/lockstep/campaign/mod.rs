@@ -84,6 +84,16 @@ pub(crate) fn subjects() -> Vec<Subject> {
     subjects
 }
 
+/// Whether the emulator's processor `model` has each word, other than as undefined.
+#[allow(dead_code, reason = "the example does not ask")]
+pub(crate) fn runs(qemu: &std::path::Path, model: &str, words: &[u32]) -> Vec<bool> {
+    let state = Random::new(1).state();
+    let inputs: Vec<guest::Input<'_>> = words.iter().map(|&word| ([asm::NOP, word], &state)).collect();
+    let output = guest::run(qemu, model, &inputs, model);
+    let after = output.map(|output| output.after).unwrap_or_default();
+    after.iter().map(|state| state.signal != 4).collect()
+}
+
 /// What is to be done.
 pub(crate) struct Campaign {
     pub(crate) qemu: PathBuf,
@@ -156,7 +166,12 @@ impl Campaign {
         let mut batches = Vec::new();
         for later in [false, true] {
             let (mut batch, mut room) = (Vec::new(), BATCH);
-            for (subject, _) in self.subjects.iter().enumerate().filter(|(_, s)| s.is_later() == later) {
+            for (subject, _) in self
+                .subjects
+                .iter()
+                .enumerate()
+                .filter(|(_, s)| s.is_later() == later)
+            {
                 let mut from = 0;
                 while from < self.operands {
                     let count = room.min(self.operands - from);
@@ -180,7 +195,8 @@ impl Campaign {
         let mut cases = Vec::with_capacity(total);
         for share in batch {
             let subject = &self.subjects[share.subject];
-            let seed = self.seed.wrapping_mul(0x1_0000_01b3) ^ subject.key().rotate_left(20) ^ share.from as u64;
+            let seed =
+                self.seed.wrapping_mul(0x1_0000_01b3) ^ subject.key().rotate_left(20) ^ share.from as u64;
             let mut random = Random::new(seed);
             for _ in 0..share.count {
                 let place = Place {
@@ -188,7 +204,9 @@ impl Campaign {
                     cases: total,
                 };
                 cases.extend(match subject {
-                    Subject::Encoding(encoding) => Some(case::of_encoding(share.subject, encoding, place, &mut random)),
+                    Subject::Encoding(encoding) => {
+                        Some(case::of_encoding(share.subject, encoding, place, &mut random))
+                    }
                     Subject::Undefined(class) => case::undefined(share.subject, class, &mut random),
                     Subject::Elsewhere => case::elsewhere(share.subject, &mut random),
                 });
@@ -204,11 +222,19 @@ impl Campaign {
         }
         let later = self.subjects[batch[0].subject].is_later();
         let inputs: Vec<_> = cases.iter().map(|case| (case.words, &case.before)).collect();
-        let output = guest::run(&self.qemu, if later { LATER } else { MODEL }, &inputs, &number.to_string());
+        let output = guest::run(
+            &self.qemu,
+            if later { LATER } else { MODEL },
+            &inputs,
+            &number.to_string(),
+        );
         let output = match output {
             Ok(output) => output,
             Err(status) => {
-                let classes: Vec<&str> = batch.iter().map(|share| self.subjects[share.subject].class()).collect();
+                let classes: Vec<&str> = batch
+                    .iter()
+                    .map(|share| self.subjects[share.subject].class())
+                    .collect();
                 let line = format!("batch {number} ({}): {status}", classes[0]);
                 report.lock().expect("no worker died").died.push(line);
                 return;
@@ -272,11 +298,17 @@ fn difference(ours: &State, theirs: &State) -> Option<String> {
     }
     let vectors = (0..32).find(|&n| ours.v[n] != theirs.v[n]);
     if let Some(n) = vectors {
-        return Some(format!("v{n}: expected {:032x}, got {:032x}", theirs.v[n], ours.v[n]));
+        return Some(format!(
+            "v{n}: expected {:032x}, got {:032x}",
+            theirs.v[n], ours.v[n]
+        ));
     }
     let general = (0..31).find(|&n| ours.x[n] != theirs.x[n]);
     if let Some(n) = general {
-        return Some(format!("x{n}: expected {:016x}, got {:016x}", theirs.x[n], ours.x[n]));
+        return Some(format!(
+            "x{n}: expected {:016x}, got {:016x}",
+            theirs.x[n], ours.x[n]
+        ));
     }
     let rest = [
         ("sp", ours.sp, theirs.sp),
@@ -297,7 +329,9 @@ fn difference(ours: &State, theirs: &State) -> Option<String> {
 fn line(subject: &Subject, case: &Case, what: &str) -> String {
     let word = case.words[1];
     let [d, n, m, a] = [0, 5, 16, 10].map(|at| case::field(word, at) as usize);
-    let (v, x) = (&case.before.v, |n: usize| case.before.x.get(n).copied().unwrap_or(case.before.sp));
+    let (v, x) = (&case.before.v, |n: usize| {
+        case.before.x.get(n).copied().unwrap_or(case.before.sp)
+    });
     let registers = [d, n, m].map(|n| format!("x{n}={:x}", x(n))).join(" ");
     let vectors = [d, n, m, a].map(|n| format!("v{n}={:032x}", v[n])).join(" ");
     let extra = if case.words[0] == asm::NOP {

@@ -24,6 +24,8 @@ pub(crate) enum Open {
     OrderedAlignment,
     Aarch32,
     UnmappedMaintenance,
+    Persistence,
+    HalfToFixed,
 }
 
 /// Each reason in words.
@@ -84,13 +86,23 @@ pub(crate) const LIST: &[(Open, &str)] = &[
         Open::UnmappedMaintenance,
         "cache maintenance of an address that is not mapped: the emulator's user mode does not look",
     ),
+    (
+        Open::Persistence,
+        "DC CVAP: the emulator's user mode (7.2) lacks it",
+    ),
+    (
+        Open::HalfToFixed,
+        "FCVTZS of a half-precision scalar to fixed point: the emulator (7.2) extends the sign into bits 31:16, which the manual clears",
+    ),
 ];
 
 /// Why a word's operands are not tried.
 pub(crate) fn operands(word: u32) -> Option<Open> {
     let (t, n, t2, s) = (field(word, 0), field(word, 5), field(word, 10), field(word, 16));
     let vector = word >> 26 & 1 == 1;
-    let Decoded::Insn(insn) = decode(word) else { return None };
+    let Decoded::Insn(insn) = decode(word) else {
+        return None;
+    };
     let is_indexed = word & 0x3f20_0400 == 0x3800_0400;
     let is = |open: bool, why: Open| open.then_some(why);
     match insn {
@@ -101,8 +113,10 @@ pub(crate) fn operands(word: u32) -> Option<Open> {
         Insn::Pair { mode, .. } => {
             let load = word >> 22 & 1 == 1;
             let writeback = mode != Mode::Offset && !vector;
-            is(load && t == t2, Open::PairOfOne)
-                .or(is(writeback && n != 31 && (t == n || t2 == n), Open::WritebackToData))
+            is(load && t == t2, Open::PairOfOne).or(is(
+                writeback && n != 31 && (t == n || t2 == n),
+                Open::WritebackToData,
+            ))
         }
         Insn::LoadExclusivePair { .. } => is(t == t2, Open::PairOfOne),
         Insn::StoreExclusive { .. } => is(s == t || s == n, Open::ExclusiveStatus),
@@ -132,9 +146,23 @@ pub(crate) fn undefined(word: u32) -> Option<Open> {
 /// Makes equal what may differ after a case; the reason, if something may.
 pub(crate) fn settle(case: &Case, ours: &mut State, theirs: &State) -> Option<Open> {
     let word = case.words[1];
-    let Decoded::Insn(insn) = decode(word) else { return None };
+    let Decoded::Insn(insn) = decode(word) else {
+        return None;
+    };
     match insn {
-        Insn::StoreExclusive { .. } | Insn::StoreExclusivePair { .. } if ours.signal == 7 && theirs.signal != 7 => {
+        Insn::Cache { .. } if word & !31 == 0xd50b_7c20 && theirs.signal == 4 => {
+            *ours = theirs.clone();
+            Some(Open::Persistence)
+        }
+        _ if word & 0xfff0_fc00 == 0x5f10_fc00 => {
+            let register = &mut ours.v[field(word, 0) as usize];
+            let extended = *register as i16 as u32;
+            (*register == u128::from(extended as u16)).then(|| *register = extended.into())?;
+            Some(Open::HalfToFixed)
+        }
+        Insn::StoreExclusive { .. } | Insn::StoreExclusivePair { .. }
+            if ours.signal == 7 && theirs.signal != 7 =>
+        {
             *ours = theirs.clone();
             Some(Open::MisalignedStoreExclusive)
         }

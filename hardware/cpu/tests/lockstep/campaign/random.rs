@@ -35,7 +35,7 @@ impl Random {
     /// Registers, flags and floating-point control.
     pub(crate) fn state(&mut self) -> State {
         // Most states keep to one element size, so that operands meet their like.
-        let theme = self.one_of(&[8, 16, 32, 32, 64, 64]);
+        let theme = self.one_of(&[8, 16, 16, 32, 32, 64, 64]);
         // Some hold little but zeros, infinities, NaNs and denormal numbers, so that three of them meet.
         self.special = self.below(4) == 0;
         let mut v = [0; 32];
@@ -69,12 +69,12 @@ impl Random {
         }
     }
 
-    /// Rounding mode, flushing, default NaN, alternative half precision: the usual ones half of the time.
+    /// Rounding mode, flushing (of half precision too), default NaN, alternative half precision: the usual ones half of the time.
     fn control(&mut self) -> u32 {
         if self.below(2) == 0 {
             0
         } else {
-            (self.bits() as u32) & 0x07c0_0000
+            (self.bits() as u32) & 0x07c8_0000
         }
     }
 
