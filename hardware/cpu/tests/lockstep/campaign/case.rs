@@ -4,7 +4,7 @@ use cpu::encodings::{Class, Encoding, Kind, class_of, is_instruction};
 use cpu::{Decoded, Insn, decode};
 
 use super::asm;
-use super::guest::{END, MIDDLE, SLOT, State, WATCHED, WINDOW, address_of, is_landing};
+use super::guest::{CODE, END, MIDDLE, SLOT, State, WATCHED, WINDOW, address_of, is_landing};
 use super::open;
 use super::random::Random;
 
@@ -244,7 +244,12 @@ fn aim(case: &mut Case, random: &mut Random) {
     } else {
         case.before.x[base as usize] = value;
     }
-    let address = value.wrapping_add(offset);
+    let mut address = value.wrapping_add(self::offset(word, &case.before));
+    // Base and index may be one register: what then comes out must not be the guest's own code or data.
+    if base == field(word, 16) && (CODE..WINDOW - 0x1_0000).contains(&(address << 8 >> 8)) {
+        case.before.x[(base % 31) as usize] = 0;
+        address = 0;
+    }
     match decode(word) {
         Decoded::Insn(insn @ (Insn::StoreExclusive { .. } | Insn::StoreExclusivePair { .. }))
             if random.below(8) > 0 =>

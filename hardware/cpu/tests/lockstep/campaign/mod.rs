@@ -29,6 +29,8 @@ use random::Random;
 
 /// Cases in one run of the emulator.
 const BATCH: usize = 8000;
+/// Cases of one subject that follow from one seed; batches hold a whole number of them.
+const SHARE: usize = 500;
 /// The emulator's processor: Armv8.2-A with half precision, as this one.
 const MODEL: &str = "neoverse-n1";
 /// The one that has everything: for encodings beyond [`MODEL`].
@@ -126,7 +128,7 @@ pub(crate) struct Report {
     pub(crate) died: Vec<String>,
 }
 
-/// A part of a subject: its cases from `from`.
+/// A part of a subject: its cases from `from`, at most [`SHARE`].
 #[derive(Clone, Copy)]
 struct Share {
     subject: usize,
@@ -174,10 +176,10 @@ impl Campaign {
             {
                 let mut from = 0;
                 while from < self.operands {
-                    let count = room.min(self.operands - from);
+                    let count = room.min(self.operands - from).min(SHARE);
                     batch.push(Share { subject, from, count });
                     (from, room) = (from + count, room - count);
-                    if room == 0 {
+                    if room < SHARE {
                         batches.push(std::mem::take(&mut batch));
                         room = BATCH;
                     }
@@ -220,27 +222,32 @@ impl Campaign {
         if cases.is_empty() {
             return;
         }
-        let later = self.subjects[batch[0].subject].is_later();
+        self.try_cases(number, &cases, report);
+    }
+
+    /// Runs cases on both sides. The emulator aborts at a few words that are no instructions: those are found by halving.
+    fn try_cases(&self, number: usize, cases: &[Case], report: &Mutex<Report>) {
+        let subject = &self.subjects[cases[0].subject];
+        let model = if subject.is_later() { LATER } else { MODEL };
         let inputs: Vec<_> = cases.iter().map(|case| (case.words, &case.before)).collect();
-        let output = guest::run(
-            &self.qemu,
-            if later { LATER } else { MODEL },
-            &inputs,
-            &number.to_string(),
-        );
-        let output = match output {
-            Ok(output) => output,
-            Err(status) => {
-                let classes: Vec<&str> = batch
-                    .iter()
-                    .map(|share| self.subjects[share.subject].class())
-                    .collect();
-                let line = format!("batch {number} ({}): {status}", classes[0]);
-                report.lock().expect("no worker died").died.push(line);
-                return;
-            }
+        let status = match guest::run(&self.qemu, model, &inputs, &number.to_string()) {
+            Ok(output) => return self.compare(number, cases, &output, report),
+            Err(status) => status,
         };
-        self.compare(number, &cases, &output, report);
+        let is_undefined = |case: &Case| !matches!(self.subjects[case.subject], Subject::Encoding(_));
+        if !cases.iter().all(is_undefined) {
+            let line = format!("batch {number} ({}): {status}", subject.class());
+            report.lock().expect("no worker died").died.push(line);
+        } else if cases.len() > 1 {
+            let (first, second) = cases.split_at(cases.len() / 2);
+            self.try_cases(number, first, report);
+            self.try_cases(number, second, report);
+        } else {
+            let mut report = report.lock().expect("no worker died");
+            let tally = report.classes.entry(subject.class()).or_default();
+            tally.undefined += 1;
+            *tally.open.entry(Open::EmulatorAborts).or_default() += 1;
+        }
     }
 
     fn compare(&self, number: usize, cases: &[Case], output: &Output, report: &Mutex<Report>) {

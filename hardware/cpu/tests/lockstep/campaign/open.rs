@@ -26,6 +26,7 @@ pub(crate) enum Open {
     UnmappedMaintenance,
     Persistence,
     HalfToFixed,
+    EmulatorAborts,
 }
 
 /// Each reason in words.
@@ -93,6 +94,10 @@ pub(crate) const LIST: &[(Open, &str)] = &[
     (
         Open::HalfToFixed,
         "FCVTZS of a half-precision scalar to fixed point: the emulator (7.2) extends the sign into bits 31:16, which the manual clears",
+    ),
+    (
+        Open::EmulatorAborts,
+        "words that nothing allocates and at which the emulator (7.2) itself aborts",
     ),
 ];
 
