@@ -78,7 +78,7 @@ fn sweep(file: &str, unknown: &mut BTreeMap<String, (usize, String)>) -> Result<
     Ok(counts)
 }
 
-/// Of a line `  4005d4:	8b010000 	add	x0, x0, x1`.
+/// Of a line of address, word, mnemonic and operands, with tabs between.
 fn parse(line: &str) -> Option<(u32, &str)> {
     let (address, rest) = line.split_once(":\t")?;
     u64::from_str_radix(address.trim(), 16).ok()?;

@@ -29,7 +29,7 @@ pub(crate) fn mnemonics(words: &[u32]) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
-/// Of a line `   0:	8b010000 	add	x0, x0, x1`.
+/// Of a line of address, word, mnemonic and operands, with tabs between.
 fn mnemonic(line: &str) -> Option<String> {
     let mut fields = line.split('\t');
     let address = fields.next()?.trim().strip_suffix(':')?;
