@@ -9,6 +9,7 @@ use abi::flags::CloneFlags;
 use abi::signal::{AltStack, Signal};
 
 use crate::exec::error::ExecError;
+use crate::exec::script::Resolved;
 use crate::exec::{Ready, Request};
 use crate::file::FdTable;
 use crate::file::resolve::anchor;
@@ -74,7 +75,9 @@ impl Kernel {
         };
         let creds = host_creds();
         let limits = default_limits();
-        let program = self.open_program(&spawn.working, &spawn.path).map_err(failed)?;
+        let Resolved { program, args } = self
+            .open_for_exec(&spawn.working, &spawn.path, &spawn.args)
+            .map_err(failed)?;
         let pid = self.fresh_pid();
         let mut task = Task {
             pid,
@@ -122,7 +125,7 @@ impl Kernel {
             .prepare(&Request {
                 path: &spawn.path,
                 program: &program,
-                args: &spawn.args,
+                args: &args,
                 env: &spawn.env,
                 creds: &task.creds,
                 limits: task.memory_limits(),
@@ -167,11 +170,11 @@ impl Kernel {
                 task.personality,
             )
         };
-        let ready = self.open_program(&working, path).and_then(|program| {
+        let ready = self.open_for_exec(&working, path, args).and_then(|found| {
             self.prepare(&Request {
                 path,
-                program: &program,
-                args,
+                program: &found.program,
+                args: &found.args,
                 env,
                 creds: &creds,
                 limits,
@@ -188,7 +191,8 @@ impl Kernel {
         }
     }
 
-    /// The errno, and a notice where it hides the reason. Scripts are left to the shells, which run them themselves.
+    /// The errno, and a notice where it hides the reason. Scripts without an interpreter are left to the shells, which run
+    /// them themselves.
     fn exec_failed(&mut self, pid: Pid, path: &[u8], error: &ExecError) -> Errno {
         use crate::exec::error::ElfError;
         let plain = matches!(
@@ -196,6 +200,7 @@ impl Kernel {
             ExecError::Open(_)
                 | ExecError::NotRegular
                 | ExecError::NotExecutable
+                | ExecError::ScriptInterpreter { .. }
                 | ExecError::Elf(ElfError::Script { .. } | ElfError::Empty | ElfError::NotElf)
         );
         if !plain {

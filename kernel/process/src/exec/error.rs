@@ -12,7 +12,7 @@ use mm::{MapError, OutOfRam};
 /// Why the bytes are no program that this machine runs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ElfError {
-    /// The file begins with `#!`.
+    /// The file begins with `#!` and names no interpreter.
     Script {
         /// The rest of the line.
         interpreter: Vec<u8>,
@@ -108,6 +108,13 @@ pub enum ExecError {
         /// Why.
         cause: Box<ExecError>,
     },
+    /// It is a script, and the interpreter that it names cannot be opened.
+    ScriptInterpreter {
+        /// Its path.
+        path: Vec<u8>,
+        /// Why.
+        cause: Box<ExecError>,
+    },
     /// Arguments and environment are too large.
     TooBig {
         /// Their size.
@@ -141,6 +148,7 @@ impl ExecError {
                 Self::Elf(_) => Errno::ELIBBAD,
                 other => other.errno(),
             },
+            Self::ScriptInterpreter { cause, .. } => cause.errno(),
             Self::TooBig { .. } => Errno::E2BIG,
             Self::BadAddress | Self::Setup { .. } => Errno::EFAULT,
             Self::Map(_) | Self::OutOfRam(_) => Errno::ENOMEM,
@@ -152,6 +160,7 @@ impl ExecError {
     pub fn status(&self) -> u8 {
         match self {
             Self::Open(Errno::ENOENT | Errno::ENOTDIR) => 127,
+            Self::ScriptInterpreter { cause, .. } => cause.status(),
             _ => 126,
         }
     }
@@ -180,7 +189,7 @@ impl fmt::Display for ElfError {
         match self {
             Self::Script { interpreter } => write!(
                 f,
-                "it is a script for '{}', and this machine runs only ELF programs: run its interpreter",
+                "it is a script, but the first 256 bytes name no interpreter: '{}'",
                 String::from_utf8_lossy(interpreter)
             ),
             Self::Empty => f.write_str("the file is empty"),
@@ -246,6 +255,11 @@ impl fmt::Display for ExecError {
                 "its interpreter {} cannot be loaded: {cause}",
                 String::from_utf8_lossy(path)
             ),
+            Self::ScriptInterpreter { path, cause } => write!(
+                f,
+                "it is a script for {}, which cannot be run: {cause}",
+                String::from_utf8_lossy(path)
+            ),
             Self::TooBig { size, limit } => write!(
                 f,
                 "its arguments and environment take {size} bytes, {limit} are allowed"
@@ -265,7 +279,7 @@ impl std::error::Error for ExecError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Elf(error) => Some(error),
-            Self::Interpreter { cause, .. } => Some(cause),
+            Self::Interpreter { cause, .. } | Self::ScriptInterpreter { cause, .. } => Some(cause),
             Self::Map(error) => Some(error),
             Self::OutOfRam(error) => Some(error),
             Self::Read(error) => Some(error),

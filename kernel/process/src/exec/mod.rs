@@ -3,6 +3,7 @@
 //! - [`elf`]: what the file says, checked.
 //! - [`load`]: segments and the vDSO into an address space.
 //! - [`layout`]: where things go, with and without randomness.
+//! - [`script`]: from a `#!` script to its interpreter.
 //! - [`stack`]: arguments, environment, auxiliary vector, as bytes.
 //! - [`error`]: why a program cannot be run.
 //!
@@ -13,6 +14,7 @@ pub(crate) mod elf;
 pub(crate) mod error;
 pub(crate) mod layout;
 pub(crate) mod load;
+pub(crate) mod script;
 pub(crate) mod stack;
 pub(crate) mod vdso;
 

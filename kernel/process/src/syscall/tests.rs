@@ -47,7 +47,10 @@ impl Bench {
             programs: vec![
                 bundled("t", craft(2, &[program], 0x200)),
                 bundled("x86", x86),
-                bundled("script", b"#!/bin/sh\n".to_vec()),
+                bundled("script", b"#!\n".to_vec()),
+                bundled("orphan", b"#! /none/sh -e\n".to_vec()),
+                bundled("loop", b"#!/pagewalk/loop\n".to_vec()),
+                bundled("runs", b"#! /pagewalk/t  -a b \n".to_vec()),
             ],
             ..Config::default()
         };
@@ -507,6 +510,8 @@ fn exec_says_why_not() {
         ("/pagewalk/none", Errno::ENOENT),
         ("/pagewalk/x86", Errno::ENOEXEC),
         ("/pagewalk/script", Errno::ENOEXEC),
+        ("/pagewalk/orphan", Errno::ENOENT),
+        ("/pagewalk/loop", Errno::ELOOP),
         ("/dev/null", Errno::EACCES),
         ("/tmp", Errno::EACCES),
         ("", Errno::ENOENT),
@@ -525,6 +530,25 @@ fn exec_says_why_not() {
     b.call(nr::EXECVE, &[at, 0, 0]);
     assert_eq!(b.kernel.context(b.pid).0.pc, 0x40_0100);
     b.kernel.memory().check().expect("every invariant");
+}
+
+#[test]
+fn a_script_is_its_interpreters_argument() {
+    let mut b = Bench::new();
+    let at = b.pages(1);
+    b.put(at, b"/pagewalk/runs\0zero\0one\0");
+    for (n, pointer) in [at + 15, at + 20, 0].into_iter().enumerate() {
+        b.put(at + 64 + 8 * n as u64, &pointer.to_le_bytes());
+    }
+    b.call(nr::EXECVE, &[at, at + 64, 0]);
+    let task = b.kernel.find(b.pid).expect("it lives");
+    assert_eq!(task.comm, b"runs");
+    let image = &task.space().image;
+    assert_eq!(image.path, b"/pagewalk/t");
+    let (start, end) = image.args;
+    let mut args = vec![0; (end - start) as usize];
+    b.kernel.read_user(b.pid, start, &mut args).expect("the stack");
+    assert_eq!(args, b"/pagewalk/t\0-a b\0/pagewalk/runs\0one\0");
 }
 
 #[test]
