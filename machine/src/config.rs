@@ -37,6 +37,8 @@ pub enum MachineError {
     Socket(io::Error),
     /// The debugger's socket could not be made.
     DebugSocket(io::Error),
+    /// The host's signals cannot be caught.
+    Signals(io::Error),
     /// Waiting on the host failed.
     Wait(io::Error),
     /// No task can ever run again: all wait for something that nothing can bring.
@@ -53,6 +55,7 @@ impl fmt::Display for MachineError {
             Self::Program(error) => error.fmt(f),
             Self::Socket(error) => write!(f, "the control socket cannot be made: {error}"),
             Self::DebugSocket(error) => write!(f, "cannot listen for a debugger: {error}"),
+            Self::Signals(error) => write!(f, "the host's signals cannot be caught: {error}"),
             Self::Wait(error) => write!(f, "waiting on the host failed: {error}"),
             Self::Deadlock { tasks } => {
                 write!(
@@ -69,7 +72,9 @@ impl std::error::Error for MachineError {
         match self {
             Self::Ram(error) => Some(error),
             Self::Program(error) => Some(error),
-            Self::Socket(error) | Self::DebugSocket(error) | Self::Wait(error) => Some(error),
+            Self::Socket(error) | Self::DebugSocket(error) | Self::Signals(error) | Self::Wait(error) => {
+                Some(error)
+            }
             Self::Deadlock { .. } => None,
         }
     }

@@ -17,6 +17,7 @@ pub mod clock;
 pub mod config;
 pub mod debug;
 pub mod server;
+mod signals;
 pub mod stats;
 mod wait;
 
@@ -57,6 +58,7 @@ pub struct Machine {
     kernel: Kernel,
     clock: Clock,
     server: Option<Server>,
+    signals: Option<signals::HostSignals>,
     started: Instant,
     /// When the socket was last looked at.
     served: Instant,
@@ -108,6 +110,7 @@ impl Machine {
             kernel,
             clock,
             server,
+            signals: None,
             started: Instant::now(),
             served: Instant::now(),
             visits: 0,
@@ -123,6 +126,8 @@ impl Machine {
     pub fn run(&mut self, mut tell: impl FnMut(Message)) -> Result<Exit, MachineError> {
         self.await_debugger(&mut tell)?;
         loop {
+            self.heed_signals();
+            self.suspend_if_asked();
             let next = self.kernel.next_task();
             if let Some(stop) = self.due_stop(next) {
                 self.stop_for_debugger(&stop)?;
@@ -140,6 +145,7 @@ impl Machine {
                 }
                 // Looking for a task delivers signals, which may have ended the last one.
                 None if self.kernel.init_exit().is_some() => {}
+                None if self.suspend_if_asked() => {}
                 None => {
                     self.wait()?;
                     self.serve();

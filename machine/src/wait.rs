@@ -18,7 +18,8 @@ impl Machine {
         let left = waits
             .deadline_ns
             .map(|deadline| Duration::from_nanos(deadline.saturating_sub(now)));
-        if left.is_none() && waits.hosts.is_empty() && self.server.is_none() && !self.is_debugged() {
+        let is_alone = self.server.is_none() && self.signals.is_none() && !self.is_debugged();
+        if left.is_none() && waits.hosts.is_empty() && is_alone {
             return Err(MachineError::Deadlock {
                 tasks: self.kernel.tasks().count(),
             });
@@ -54,6 +55,9 @@ impl Machine {
             .iter()
             .map(|(_, host)| PollFd::from_borrowed_fd(host.fd.as_fd(), wanted(host.events.bits().into())))
             .collect();
+        if let Some(signals) = &self.signals {
+            set.push(PollFd::from_borrowed_fd(signals.descriptor(), PollFlags::IN));
+        }
         if let Some(server) = &self.server {
             set.extend(
                 server

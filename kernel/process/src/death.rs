@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use abi::signal::{SigDetail, SigInfo};
+use abi::signal::{SigDetail, SigInfo, Signal};
 use arch::{Access, VirtAddr};
 use mm::{Content, OutOfRam, Prot, Vma};
 
@@ -68,7 +68,9 @@ impl Death {
     /// Whether the person at the terminal should be told: a fault, an instruction, lack of RAM. That somebody killed
     /// the task is no news to whoever did it.
     pub fn is_news(&self) -> bool {
-        !matches!(self.cause, Cause::Sent { .. })
+        // Keys of the terminal, and its end.
+        let keyed = matches!(self.info.signal, Signal::INT | Signal::QUIT | Signal::HUP);
+        !matches!(self.cause, Cause::Sent { .. }) && !(self.cause == Cause::Kernel && keyed)
     }
 }
 

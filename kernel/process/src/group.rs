@@ -82,6 +82,9 @@ impl Kernel {
 
     /// `exit(2)`: one thread ends; with the last one the process does.
     pub(crate) fn end_thread(&mut self, pid: Pid, exit: Exit) {
+        if self.strace.is_some() {
+            self.trace_end(pid, exit);
+        }
         self.leave_futexes(pid);
         let peak = self.peak_rss_kib(pid);
         let task = self.task_mut(pid);
@@ -130,9 +133,10 @@ impl Kernel {
             .values()
             .filter(|task| task.is_first() && task.parent == process);
         let orphans: Vec<Pid> = orphans.map(|task| task.pid).collect();
-        for orphan in orphans {
-            self.adopt(orphan);
+        for orphan in &orphans {
+            self.adopt(*orphan);
         }
+        self.disown_groups(process, &orphans);
         if self.tell_end(process, exit) {
             self.tasks.remove(&process);
         }

@@ -186,6 +186,12 @@ pub struct Kernel {
     pub(crate) hub: Rc<crate::file::unix::Hub>,
     /// The process group that the terminal's signals go to.
     pub(crate) foreground: Pid,
+    /// The terminal that the machine was started on.
+    pub(crate) terminal: Option<crate::terminal::HostTerminal>,
+    /// The first program stopped, and the machine should.
+    pub(crate) suspension: bool,
+    /// Prints system calls, if that was asked for.
+    pub(crate) strace: Option<crate::strace::Tracer>,
     /// Page-sized and larger copies go through it.
     pub(crate) scratch: Vec<u8>,
     /// Sums over all tasks that ever were.
@@ -230,6 +236,9 @@ impl Kernel {
             locks: Default::default(),
             hub: Rc::default(),
             foreground: Pid::new(config.first_pid),
+            terminal: None,
+            suspension: false,
+            strace: None,
             scratch: Vec::new(),
             totals: crate::charges::Totals::new(seed),
             init_exit: None,

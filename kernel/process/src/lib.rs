@@ -10,8 +10,10 @@
 //!     ├────── group      threads of a process, their ends                       (futex)
 //!     ├────── trap       why the processor came back                           (death)
 //!     ├────── syscall    one file per family, one table
+//!     ├────── strace     what --strace prints of calls
 //!     ├────── signal     posting and delivery
 //!     ├────── trace      what a debugger does with a process
+//!     ├────── terminal   sessions, process groups and the host's terminal
 //!     ├────── file       descriptors, host files, pipes, bundled programs
 //!     └────── proc       the content of /proc
 //! ```
@@ -33,8 +35,10 @@ mod proc;
 mod rng;
 mod schedule;
 mod signal;
+mod strace;
 mod syscall;
 mod task;
+mod terminal;
 mod trace;
 mod trap;
 mod user;

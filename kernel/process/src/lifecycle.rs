@@ -118,6 +118,7 @@ impl Kernel {
             vfork_child: None,
             report: None,
             account: Default::default(),
+            executed: true,
             oom_score_adj: 0,
             children_max_rss_kib: 0,
         };
@@ -136,6 +137,7 @@ impl Kernel {
         task.name_after(&spawn.path);
         task.regs = ready.regs;
         task.space = Some(Rc::new(ready.space));
+        self.take_host_terminal(pid);
         let table = self.standard_files();
         *task.files.borrow_mut() = table;
         self.tasks.insert(pid, task);
@@ -221,6 +223,7 @@ impl Kernel {
         task.space = Some(Rc::new(ready.space));
         task.regs = ready.regs;
         task.name_after(path);
+        task.executed = true;
         task.signals.alt_stack = AltStack::NONE;
         // The table of handlers and of descriptors is the new program's own.
         let mut actions = task.actions.borrow().clone();
@@ -334,6 +337,7 @@ impl Kernel {
             vfork_child: None,
             report: None,
             account: Default::default(),
+            executed: false,
             oom_score_adj: task.oom_score_adj,
             children_max_rss_kib: 0,
         };

@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use abi::signal::{SigDetail, SigInfo, Signal, code};
+use abi::signal::Signal;
 
 use crate::clock::Clock;
 use crate::kernel::{Kernel, Waits};
@@ -16,6 +16,17 @@ impl Kernel {
         if let Some(pid) = self.current {
             return Some(pid);
         }
+        // The end of one may be what another waits for that was looked at before it.
+        loop {
+            let heard = self.bell.count();
+            let next = self.next_in_turn();
+            if next.is_some() || self.bell.count() == heard {
+                return next;
+            }
+        }
+    }
+
+    fn next_in_turn(&mut self) -> Option<Pid> {
         let (mut from, mut wrapped) = (Bound::Excluded(self.last), false);
         loop {
             let next = self.tasks.range((from, Bound::Unbounded)).next();
@@ -154,19 +165,6 @@ impl Kernel {
 
     /// A signal from outside, such as the terminal's interrupt key, to the foreground process group.
     pub fn interrupt(&mut self, signal: Signal) {
-        let group = self.foreground;
-        let members = self
-            .tasks
-            .values()
-            .filter(|task| task.is_first() && task.group == group);
-        let members: Vec<Pid> = members.map(|task| task.pid).collect();
-        for pid in members {
-            let info = SigInfo {
-                signal,
-                code: code::SI_KERNEL,
-                detail: SigDetail::Kernel,
-            };
-            self.send(pid, info);
-        }
+        self.send_to_group(self.foreground, kernel_info(signal));
     }
 }

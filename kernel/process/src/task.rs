@@ -244,6 +244,8 @@ pub struct Task {
     pub(crate) report: Option<Report>,
     /// Faults, input and output.
     pub account: crate::charges::Account,
+    /// It has run a program of its own since its fork: its parent may not put it into a group any more.
+    pub(crate) executed: bool,
     /// Linux's `oom_score_adj`.
     pub oom_score_adj: i16,
     /// The peak resident set of ended and awaited children in KiB.

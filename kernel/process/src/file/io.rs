@@ -57,7 +57,7 @@ impl Kernel {
 
     fn read_device(&mut self, device: Device, to: &mut [u8]) -> usize {
         match device {
-            Device::Null => return 0,
+            Device::Null | Device::Terminal => return 0,
             Device::Zero | Device::Full => to.fill(0),
             Device::Random => self.rng.fill(to),
         }
@@ -124,8 +124,9 @@ impl Kernel {
 }
 
 fn read_stream(file: &File, host: &Rc<OwnedFd>, to: &mut [u8]) -> Result<usize, Stop> {
-    let ready = host_ready(host, PollEvents::IN);
-    if ready.is_empty() {
+    let asks = file.line().is_some_and(|line| line.at_once);
+    let ready = asks || !host_ready(host, PollEvents::IN).is_empty();
+    if !ready {
         return Err(would_block(file, host, PollEvents::IN));
     }
     match rustix::io::read(&**host, to) {

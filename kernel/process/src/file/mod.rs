@@ -46,6 +46,7 @@ use self::pipe::End;
 use self::special::Special;
 use crate::proc;
 use crate::task::Pid;
+use crate::terminal::Line;
 
 /// A file that mm has open; the last handle's end is noted for the kernel, which tells mm.
 pub(crate) struct MemoryFile {
@@ -87,6 +88,8 @@ pub(crate) enum Device {
     Zero,
     Full,
     Random,
+    /// `/dev/tty`: known by name only; what is opened is a terminal of the host.
+    Terminal,
 }
 
 /// An entry of a directory.
@@ -144,6 +147,8 @@ pub(crate) struct File {
     position: Cell<u64>,
     /// Its absolute path, or a name such as `pipe:[1]`.
     pub(crate) path: Vec<u8>,
+    /// What it is as a terminal of the host.
+    line: Cell<Option<Line>>,
     /// Further descriptors of the host, open as long as this is.
     kept: RefCell<Vec<Rc<OwnedFd>>>,
 }
@@ -156,6 +161,7 @@ impl File {
             flags: Cell::new(flags.bits()),
             position: Cell::new(0),
             path,
+            line: Cell::new(None),
             kept: RefCell::default(),
         })
     }
@@ -163,6 +169,16 @@ impl File {
     /// Keeps a descriptor of the host open as long as this file is.
     pub(crate) fn keep(&self, fd: Rc<OwnedFd>) {
         self.kept.borrow_mut().push(fd);
+    }
+
+    /// What it is as a terminal of the host.
+    pub(crate) fn line(&self) -> Option<Line> {
+        self.line.get()
+    }
+
+    /// Says that it is a terminal of the host.
+    pub(crate) fn set_line(&self, line: Option<Line>) {
+        self.line.set(line);
     }
 
     /// Whether it may be read.

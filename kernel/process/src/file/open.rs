@@ -6,17 +6,18 @@ use std::rc::Rc;
 
 use abi::Errno;
 use abi::flags::{O_ACCMODE, OpenFlags};
-use abi::fs::{DT_DIR, DT_REG, S_IFDIR, S_IFMT, S_IFREG, Stat};
+use abi::fs::{DT_DIR, DT_REG, S_IFCHR, S_IFDIR, S_IFMT, S_IFREG, Stat};
 use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags};
 
 use super::host::{convert_stat, errno};
 use super::resolve::{End, HostPath, Place, join, normalize, place};
 use super::table::Slot;
-use super::{DirEntry, FdTable, File, Kind, MemoryFile, bundle};
+use super::{Device, DirEntry, FdTable, File, Kind, MemoryFile, bundle};
 use crate::exec::error::ExecError;
 use crate::kernel::Kernel;
 use crate::proc;
 use crate::task::Pid;
+use crate::terminal::Line;
 
 /// `PROC_SUPER_MAGIC` (statfs(2)).
 const HOST_PROC: rustix::fs::FsWord = 0x9fa0;
@@ -58,6 +59,11 @@ impl Kernel {
                     kind: DT_REG,
                 });
                 listing(entries.collect(), bundle::FOLDER.to_vec(), flags)
+            }
+            Place::Device(Device::Terminal, path) => {
+                let fd = self.open_own_terminal(pid, host_flags(flags))?;
+                let stat = convert_stat(&rustix::fs::fstat(&fd).map_err(errno)?);
+                self.describe(fd, &stat, path, flags, false)
             }
             Place::Device(device, path) => Ok(File::new(Kind::Device(device), flags, path)),
             Place::Descriptor(fd) => {
@@ -132,6 +138,12 @@ impl Kernel {
                     host: Some(fd),
                     inherited,
                 }
+            }
+            S_IFCHR => {
+                let line = Line::of(&fd, stat.rdev);
+                let file = File::new(Kind::Stream(fd), kept, path);
+                file.set_line(line);
+                return Ok(file);
             }
             _ => Kind::Stream(fd),
         };
@@ -302,16 +314,27 @@ impl Kernel {
 
     /// Makes a descriptor that the machine was given one that guests can use.
     pub(crate) fn adopt_host(&mut self, fd: OwnedFd, usual: OpenFlags) -> Option<Rc<File>> {
-        let fd = Rc::new(fd);
-        let stat = convert_stat(&rustix::fs::fstat(&fd).ok()?);
         let flags = match rustix::fs::fcntl_getfl(&fd) {
             Ok(flags) => guest_flags(flags),
             Err(_) => usual,
         };
+        let fd = Rc::new(opened_anew(fd));
+        let stat = convert_stat(&rustix::fs::fstat(&fd).ok()?);
         let path = rustix::fs::readlinkat(CWD, &*proc_fd(&fd), Vec::new());
         let path = path.map(|path| path.into_bytes()).unwrap_or_default();
         self.describe(fd, &stat, path, flags, true).ok()
     }
+}
+
+/// A terminal that we were given, opened once more, so that it never blocks us: whoever else has it need not know. Where that
+/// is forbidden, the descriptor itself.
+fn opened_anew(fd: OwnedFd) -> OwnedFd {
+    if !rustix::termios::isatty(&fd) {
+        return fd;
+    }
+    let access = rustix::fs::fcntl_getfl(&fd).unwrap_or(OFlags::RDWR) & OFlags::ACCMODE;
+    let flags = access | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    rustix::fs::openat(CWD, &*proc_fd(&fd), flags, Mode::empty()).unwrap_or(fd)
 }
 
 /// The host's own name for one of our descriptors.

@@ -274,6 +274,7 @@ fn own_place(plain: &[u8]) -> Option<Place> {
         b"/dev/zero" => return device(Device::Zero),
         b"/dev/full" => return device(Device::Full),
         b"/dev/random" | b"/dev/urandom" => return device(Device::Random),
+        b"/dev/tty" => return device(Device::Terminal),
         b"/dev/stdin" => return Some(Place::Descriptor(0)),
         b"/dev/stdout" => return Some(Place::Descriptor(1)),
         b"/dev/stderr" => return Some(Place::Descriptor(2)),

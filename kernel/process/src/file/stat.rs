@@ -142,9 +142,11 @@ impl Kernel {
             Device::Zero => 5,
             Device::Full => 7,
             Device::Random => 9,
+            Device::Terminal => 0,
         };
+        let major = if device == Device::Terminal { 5 } else { 1 };
         Stat {
-            rdev: makedev(1, minor),
+            rdev: makedev(major, minor),
             inode: u64::from(minor),
             ..self.own_stat(S_IFCHR | 0o666, 0)
         }

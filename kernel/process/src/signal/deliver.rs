@@ -41,6 +41,9 @@ impl Kernel {
             };
             let task = self.task(pid);
             let action = task.actions.borrow().get(info.signal);
+            if self.strace.is_some() {
+                self.trace_signal(pid, &info, action.handler > SIG_IGN);
+            }
             match action.handler {
                 SIG_IGN => {}
                 SIG_DFL => self.act_by_default(pid, info),
@@ -60,6 +63,8 @@ impl Kernel {
     fn act_by_default(&mut self, pid: Pid, info: SigInfo) {
         match info.signal.default_action() {
             DefaultAction::Ignore | DefaultAction::Continue => {}
+            // Nobody would continue it.
+            DefaultAction::Stop if info.signal != Signal::STOP && self.is_orphaned(self.task(pid).group) => {}
             DefaultAction::Stop => self.stop(pid, info.signal),
             DefaultAction::Terminate | DefaultAction::Core => {
                 self.report_death(pid, info);

@@ -148,6 +148,10 @@ impl Kernel {
             }
         });
         self.task_mut(process).report = Some(Report::Stopped(signal));
+        self.trace_stop(process, signal);
+        if process == self.init {
+            self.note_stop_of_init();
+        }
         self.tell_parent(process, code::CLD_STOPPED, i32::from(signal.get()));
     }
 

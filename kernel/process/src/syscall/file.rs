@@ -7,6 +7,7 @@ use abi::flags::OpenFlags;
 use abi::fs::{IOV_MAX, MAX_RW_COUNT, SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET, fcntl};
 use abi::nr;
 use abi::process::RLIMIT_NOFILE;
+use abi::signal::Signal;
 use arch::Bytes;
 
 use super::{Answer, Call, Handler, Stop};
@@ -79,6 +80,9 @@ impl Call<'_> {
         if let Kind::Special(Special::Unix(..) | Special::Inet(..)) = &file.kind {
             return self.read_socket(file, vectors);
         }
+        if file.line().is_some() {
+            self.kernel.check_foreground(self.pid, file, Signal::TTIN)?;
+        }
         if let Kind::Special(special) = &file.kind {
             let room = vectors.iter().map(|(_, length)| length).sum();
             let bytes = self.kernel.read_special(self.pid, file, special, room)?;
@@ -96,6 +100,7 @@ impl Call<'_> {
         match result {
             // What came is the answer; the error or the wait belongs to the next call.
             Err(_) if done > 0 => Ok(done),
+            Err(Stop::Wait(wait)) if file.line().is_some() => self.kernel.read_timeout(self.pid, file, wait),
             Err(stop) => Err(stop),
             Ok(()) => Ok(done),
         }
@@ -151,6 +156,9 @@ impl Call<'_> {
         }
         if let Kind::Special(Special::Unix(..) | Special::Inet(..)) = &file.kind {
             return self.write_socket(file, vectors);
+        }
+        if file.line().is_some() {
+            self.kernel.check_write(self.pid, file)?;
         }
         let mut at = self.kernel.write_position(file, position)?;
         let mut buffer = std::mem::take(&mut self.kernel.scratch);

@@ -121,6 +121,9 @@ impl Kernel {
     /// A task's `SVC`: the call's number is in x8, its arguments in x0 to x5.
     pub(crate) fn system_call(&mut self, pid: Pid) {
         self.task_mut(pid).progress = Progress::default();
+        if self.strace.is_some() {
+            self.trace_call(pid);
+        }
         self.make_call(pid);
     }
 
@@ -153,9 +156,15 @@ impl Kernel {
         let result = match answer {
             Ok(value) => value,
             Err(Stop::Errno(errno)) => errno.to_result(),
-            Err(Stop::Wait(wait)) => return self.block(pid, wait),
-            Err(Stop::NoAnswer) => return,
+            Err(Stop::Wait(wait)) => {
+                self.trace_wait();
+                return self.block(pid, wait);
+            }
+            Err(Stop::NoAnswer) => return self.trace_no_answer(pid),
         };
+        if self.strace.is_some() {
+            self.trace_answer(pid, result);
+        }
         let task = self.task_mut(pid);
         task.regs.set_x(0, result);
         task.wait = None;

@@ -300,7 +300,13 @@ fn setpgid(call: &mut Call<'_>) -> Answer {
     if pid != process && target.parent != process {
         return Err(Errno::ESRCH.into());
     }
-    if target.session != session || target.session == pid {
+    if target.session != session {
+        return Err(Errno::EPERM.into());
+    }
+    if pid != process && target.executed {
+        return Err(Errno::EACCES.into());
+    }
+    if target.session == pid {
         return Err(Errno::EPERM.into());
     }
     let exists = |task: &Task| task.group == group && task.session == session;

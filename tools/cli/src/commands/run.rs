@@ -75,7 +75,11 @@ pub struct Args {
     #[arg(long, value_name = "ADDR")]
     gdb: Option<machine::debug::DebugAddress>,
 
-    /// A bundled guest such as beep, or the path of an ELF file
+    /// Print system calls as strace does, to FILE or to standard error
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    strace: Option<Option<PathBuf>>,
+
+    /// A bundled guest such as beep, or the path of an ELF file or of a #! script
     #[arg(value_name = "PROGRAM")]
     program: OsString,
 
@@ -115,7 +119,14 @@ impl Args {
     /// [`Failure`] with the program's status if that is not 0 (its message is empty then), or with why it could not run.
     pub fn run(self) -> Result<(), Failure> {
         let stats = self.stats;
-        let mut machine = Machine::new(self.config()?).map_err(|error| failure(&error))?;
+        let trace = self.trace()?;
+        let config = self.config()?;
+        let program = config.program.clone();
+        let mut machine = Machine::new(config).map_err(|error| failure(&error))?;
+        if let Some(trace) = trace {
+            machine.trace_to(trace, &program);
+        }
+        machine.catch_signals().map_err(|error| failure(&error))?;
         let exit = machine.run(tell).map_err(|error| failure(&error))?;
         if let Some(form) = stats {
             print_stats(&machine.stats(), form);
@@ -126,6 +137,21 @@ impl Args {
                 code: status,
                 message: String::new(),
             }),
+        }
+    }
+
+    /// Where system calls are printed.
+    fn trace(&self) -> Result<Option<Box<dyn Write>>, Failure> {
+        match &self.strace {
+            None => Ok(None),
+            Some(None) => Ok(Some(Box::new(std::io::LineWriter::new(std::io::stderr())))),
+            Some(Some(path)) => match std::fs::File::create(path) {
+                Ok(file) => Ok(Some(Box::new(std::io::BufWriter::new(file)))),
+                Err(error) => Err(Failure {
+                    code: MACHINE_TROUBLE,
+                    message: format!("cannot write {}: {error}", path.display()),
+                }),
+            },
         }
     }
 
