@@ -214,6 +214,8 @@ impl Kernel {
     pub fn new(mut memory: Memory, config: Config, clock: Clock) -> Self {
         let seed = config.seed.unwrap_or_else(host_seed);
         let bundle = Bundle::open(&mut memory, &config);
+        // Each guest has a umask of its own; the host's would take further bits.
+        rustix::process::umask(rustix::fs::Mode::empty());
         Self {
             memory,
             tasks: BTreeMap::new(),

@@ -1,18 +1,21 @@
 //! Pipes between guests, in the kernel's own memory: nothing of them reaches the host.
 //!
-//! Key types: [`Pipe`], [`End`]. Rules of `pipe(7)`: 64 KiB; writes of up to `PIPE_BUF` bytes are not mixed.
+//! Key types: [`Pipe`], [`End`]. Rules of `pipe(7)`: 64 KiB unless `F_SETPIPE_SZ` says otherwise; writes of up to `PIPE_BUF` bytes are not mixed.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use abi::Errno;
 use abi::flags::PollEvents;
 
 use super::pulse::Pulse;
 use crate::wait::Bell;
 
-/// Bytes that a pipe holds.
-pub(crate) const CAPACITY: usize = 65536;
+/// Bytes that a pipe holds at first.
+const CAPACITY: usize = 65536;
+/// Bytes that a pipe may be made to hold (`fs.pipe-max-size`): root's too, since they are the machine's own memory.
+const MOST: usize = 1 << 20;
 /// Writes up to this size are whole or not at all.
 const PIPE_BUF: usize = 4096;
 
@@ -20,6 +23,7 @@ const PIPE_BUF: usize = 4096;
 #[derive(Debug, Default)]
 pub(crate) struct Pipe {
     bytes: RefCell<VecDeque<u8>>,
+    capacity: Cell<usize>,
     readers: Cell<u32>,
     writers: Cell<u32>,
     bell: Bell,
@@ -50,6 +54,7 @@ pub(crate) fn pair(bell: &Bell, number: u64) -> (End, End) {
     let pipe = Rc::new(Pipe {
         bell: bell.clone(),
         number,
+        capacity: Cell::new(CAPACITY),
         readers: Cell::new(1),
         writers: Cell::new(1),
         ..Pipe::default()
@@ -68,7 +73,7 @@ impl End {
         if bytes.is_empty() && !to.is_empty() {
             return (self.pipe.writers.get() == 0).then_some(0);
         }
-        if CAPACITY - bytes.len() < PIPE_BUF {
+        if self.room(&bytes) < PIPE_BUF {
             self.pipe.pulse.made_room();
         }
         let count = bytes.len().min(to.len());
@@ -85,7 +90,7 @@ impl End {
             return Written::Broken;
         }
         let mut bytes = self.pipe.bytes.borrow_mut();
-        let room = CAPACITY - bytes.len();
+        let room = self.room(&bytes);
         let count = room.min(from.len());
         if count < from.len() && (from.len() <= PIPE_BUF || count == 0) {
             return Written::Full;
@@ -98,17 +103,17 @@ impl End {
 
     /// What `poll(2)` says of this end.
     pub(crate) fn readiness(&self) -> PollEvents {
-        let waiting = self.pipe.bytes.borrow().len();
+        let bytes = self.pipe.bytes.borrow();
         let mut events = PollEvents::empty();
         if self.writes {
-            if CAPACITY - waiting >= PIPE_BUF {
+            if self.room(&bytes) >= PIPE_BUF {
                 events |= PollEvents::OUT | PollEvents::WRNORM;
             }
             if self.pipe.readers.get() == 0 {
                 events |= PollEvents::ERR;
             }
         } else {
-            if waiting > 0 {
+            if !bytes.is_empty() {
                 events |= PollEvents::IN | PollEvents::RDNORM;
             }
             if self.pipe.writers.get() == 0 {
@@ -116,6 +121,37 @@ impl End {
             }
         }
         events
+    }
+
+    fn room(&self, bytes: &VecDeque<u8>) -> usize {
+        self.pipe.capacity.get().saturating_sub(bytes.len())
+    }
+
+    /// How many bytes it holds (`F_GETPIPE_SZ`).
+    pub(crate) fn capacity(&self) -> usize {
+        self.pipe.capacity.get()
+    }
+
+    /// Makes it hold at least so many bytes (`F_SETPIPE_SZ`), in pages of this size to a power of two.
+    ///
+    /// # Errors
+    /// `EINVAL` for a negative size, `EPERM` for more than a pipe may hold, `EBUSY` if more is in it now.
+    pub(crate) fn set_capacity(&self, size: i32, page: usize) -> Result<usize, Errno> {
+        let size = usize::try_from(size).map_err(|_| Errno::EINVAL)?;
+        let size = size.max(page).next_power_of_two();
+        let old = self.pipe.capacity.get();
+        if size > old && size > MOST {
+            return Err(Errno::EPERM);
+        }
+        if self.pipe.bytes.borrow().len() > size {
+            return Err(Errno::EBUSY);
+        }
+        self.pipe.capacity.set(size);
+        if size > old {
+            self.pipe.pulse.made_room();
+            self.pipe.bell.ring();
+        }
+        Ok(size)
     }
 
     /// Bytes waiting to be read (`FIONREAD`).
@@ -178,6 +214,20 @@ mod tests {
         assert_eq!(write.write(&[0; 5000]), Written::Full);
         assert_eq!(read.read(&mut [0; 10]), Some(10));
         assert!(!write.readiness().contains(PollEvents::OUT));
+    }
+
+    /// fcntl(2), F_SETPIPE_SZ, as Linux 6.18 answers it.
+    #[test]
+    fn a_pipe_takes_another_size() {
+        let (read, write) = pair(&Bell::default(), 1);
+        assert_eq!(read.set_capacity(5000, 4096), Ok(8192));
+        assert_eq!(write.capacity(), 8192);
+        assert_eq!(write.write(&[0; 10_000]), Written::Bytes(8192));
+        assert_eq!(write.set_capacity(4096, 4096), Err(Errno::EBUSY));
+        assert_eq!(write.set_capacity(0, 65536), Ok(65536));
+        assert!(write.readiness().contains(PollEvents::OUT));
+        assert_eq!(write.set_capacity((1 << 20) + 1, 4096), Err(Errno::EPERM));
+        assert_eq!(write.set_capacity(-1, 4096), Err(Errno::EINVAL));
     }
 
     #[test]

@@ -328,8 +328,13 @@ fn fcntl(call: &mut Call<'_>) -> Answer {
         | fcntl::F_OFD_GETLK
         | fcntl::F_OFD_SETLK
         | fcntl::F_OFD_SETLKW => call.record_lock(&file, command, argument),
-        fcntl::F_GETPIPE_SZ | fcntl::F_SETPIPE_SZ => match file.kind {
-            Kind::Pipe(_) => Ok(pipe::CAPACITY as u64),
+        fcntl::F_GETPIPE_SZ | fcntl::F_SETPIPE_SZ => match &file.kind {
+            Kind::Pipe(end) if command == fcntl::F_GETPIPE_SZ => Ok(end.capacity() as u64),
+            Kind::Pipe(end) => {
+                let page = call.kernel.memory.granule().bytes() as usize;
+                // The size is an `int` for Linux.
+                Ok(end.set_capacity(argument as i32, page)? as u64)
+            }
             _ => Err(Errno::EBADF.into()),
         },
         _ => Err(Errno::EINVAL.into()),
