@@ -18,6 +18,7 @@ use mm::{FileId, FileKey, Memory};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::clock::Clock;
+use crate::creds::Creds;
 use crate::death::Death;
 use crate::file::root::Root;
 use crate::file::{Bundle, HostBacking};
@@ -162,6 +163,8 @@ pub struct Kernel {
     pub(crate) clock: Clock,
     pub(crate) rng: Rng,
     pub(crate) bell: Bell,
+    /// The rights of the user who started the machine.
+    pub(crate) machine: Creds,
     pub(crate) init: Pid,
     pub(crate) next_pid: u32,
     /// Pipes and nameless files made so far: their numbers repeat with a seed.
@@ -222,6 +225,7 @@ impl Kernel {
             clock,
             rng: Rng::new(seed),
             bell: Bell::default(),
+            machine: Creds::of_host(),
             init: Pid::new(config.first_pid),
             next_pid: config.first_pid,
             nameless: 0,

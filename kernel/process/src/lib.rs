@@ -8,6 +8,7 @@
 //!   kernel ── schedule   whose turn it is, and what the others wait for        (wait)
 //!     ├────── lifecycle  spawn, fork, exec, exit                               (task, exec)
 //!     ├────── group      threads of a process, their ends                       (futex)
+//!     ├────── creds      whose rights a task has on the host's files
 //!     ├────── trap       why the processor came back                           (death)
 //!     ├────── syscall    one file per family, one table
 //!     ├────── strace     what --strace prints of calls
@@ -23,6 +24,7 @@
 
 mod charges;
 mod clock;
+mod creds;
 mod death;
 mod exec;
 mod file;

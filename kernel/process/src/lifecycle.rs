@@ -15,7 +15,7 @@ use crate::file::FdTable;
 use crate::file::resolve::anchor;
 use crate::kernel::{Kernel, Notice};
 use crate::signal::{Actions, Signals};
-use crate::task::{Creds, Directories, Pid, Space, State, Task, Times, default_limits};
+use crate::task::{Directories, Pid, Space, State, Task, Times, default_limits};
 use crate::wait::{Progress, Wait};
 
 /// `kernel.threads-max`: tasks that share memory cost no frame, so RAM alone would not limit them. Each turn looks at every
@@ -73,7 +73,7 @@ impl Kernel {
             path: String::from_utf8_lossy(&spawn.path).into_owned(),
             cause,
         };
-        let creds = host_creds();
+        let creds = self.machine.clone();
         let limits = default_limits();
         let Resolved { program, args } = self
             .open_for_exec(&spawn.working, &spawn.path, &spawn.args)
@@ -225,6 +225,7 @@ impl Kernel {
         task.name_after(path);
         task.executed = true;
         task.signals.alt_stack = AltStack::NONE;
+        task.creds.save();
         // The table of handlers and of descriptors is the new program's own.
         let mut actions = task.actions.borrow().clone();
         actions.reset_handlers();
@@ -373,19 +374,5 @@ impl Kernel {
     /// Makes a parent wait until its `vfork` child is done.
     pub(crate) fn wait_for_vfork(&self, pid: Pid) -> Option<Wait> {
         self.task(pid).vfork_child.map(|_| Wait::for_bell())
-    }
-}
-
-/// The user who started the machine.
-fn host_creds() -> Creds {
-    use rustix::process::{getegid, geteuid, getgid, getgroups, getuid};
-    Creds {
-        uid: getuid().as_raw(),
-        euid: geteuid().as_raw(),
-        gid: getgid().as_raw(),
-        egid: getegid().as_raw(),
-        groups: getgroups()
-            .map(|groups| groups.into_iter().map(|group| group.as_raw()).collect())
-            .unwrap_or_default(),
     }
 }

@@ -15,6 +15,7 @@ use abi::signal::{SigSet, Signal};
 use arch::{Bytes, Regs};
 use mm::{Limits, SpaceId};
 
+pub use crate::creds::Creds;
 use crate::file::FdTable;
 use crate::signal::{Actions, Signals};
 use crate::wait::{Progress, Wait};
@@ -97,21 +98,6 @@ impl Exit {
             Self::Signal(signal) => 128u8.wrapping_add(signal.get()),
         }
     }
-}
-
-/// Whose rights a task has; those of the host's user who started the machine.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Creds {
-    /// Real user.
-    pub uid: u32,
-    /// Effective user.
-    pub euid: u32,
-    /// Real group.
-    pub gid: u32,
-    /// Effective group.
-    pub egid: u32,
-    /// Supplementary groups.
-    pub groups: Vec<u32>,
 }
 
 /// The program that an address space was made for: what Linux keeps in `mm_struct` beside the mappings.

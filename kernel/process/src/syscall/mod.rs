@@ -13,11 +13,13 @@
 
 use abi::{Errno, nr};
 
+use crate::creds::Acting;
 use crate::kernel::{Kernel, Notice};
 use crate::task::{Pid, State, Task};
 use crate::wait::{Progress, Wait};
 
 mod clone;
+mod creds;
 mod event;
 mod file;
 mod futex;
@@ -102,6 +104,7 @@ static HANDLERS: [Option<Handler>; nr::COUNT] = {
         waitid::CALLS,
         queue::CALLS,
         lock::CALLS,
+        creds::CALLS,
     ];
     let mut family = 0;
     while family < families.len() {
@@ -140,6 +143,14 @@ impl Kernel {
         let handler = usize::try_from(number)
             .ok()
             .and_then(|index| HANDLERS.get(index).copied().flatten());
+        // A task with other rights than the machine's has them on the host for the time of its call.
+        let acting = match &self.task(pid).creds {
+            creds if creds.other => match Acting::begin(creds) {
+                Ok(acting) => Some(acting),
+                Err(_) => return self.answer(pid, Err(Errno::EPERM.into())),
+            },
+            _ => None,
+        };
         let answer = match handler {
             Some(handler) => handler(&mut Call {
                 kernel: self,
@@ -148,6 +159,7 @@ impl Kernel {
             }),
             None => self.unknown_call(pid, number),
         };
+        drop(acting);
         self.charge_call(pid, number, &answer);
         self.answer(pid, answer);
     }

@@ -23,11 +23,6 @@ pub(super) const CALLS: &[(usize, Handler)] = &[
     (nr::GETEUID, geteuid),
     (nr::GETGID, getgid),
     (nr::GETEGID, getegid),
-    (nr::GETRESUID, getresuid),
-    (nr::GETRESGID, getresgid),
-    (nr::SETUID, set_same_uid),
-    (nr::SETGID, set_same_gid),
-    (nr::GETGROUPS, getgroups),
     (nr::GETPGID, getpgid),
     (nr::SETPGID, setpgid),
     (nr::GETSID, getsid),
@@ -210,58 +205,6 @@ fn getgid(call: &mut Call<'_>) -> Answer {
 
 fn getegid(call: &mut Call<'_>) -> Answer {
     Ok(u64::from(call.task().creds.egid))
-}
-
-fn write_ids(call: &mut Call<'_>, real: u32, effective: u32) -> Answer {
-    for (at, id) in call.args.into_iter().zip([real, effective, effective]) {
-        call.write(at, &id.to_le_bytes())?;
-    }
-    Ok(0)
-}
-
-fn getresuid(call: &mut Call<'_>) -> Answer {
-    let (real, effective) = (call.task().creds.uid, call.task().creds.euid);
-    write_ids(call, real, effective)
-}
-
-fn getresgid(call: &mut Call<'_>) -> Answer {
-    let (real, effective) = (call.task().creds.gid, call.task().creds.egid);
-    write_ids(call, real, effective)
-}
-
-/// A guest cannot become somebody else: its files are the host user's.
-fn set_same_uid(call: &mut Call<'_>) -> Answer {
-    let creds = &call.task().creds;
-    let id = call.args[0] as u32;
-    if id == creds.uid || id == creds.euid {
-        Ok(0)
-    } else {
-        Err(Errno::EPERM.into())
-    }
-}
-
-fn set_same_gid(call: &mut Call<'_>) -> Answer {
-    let creds = &call.task().creds;
-    let id = call.args[0] as u32;
-    if id == creds.gid || id == creds.egid {
-        Ok(0)
-    } else {
-        Err(Errno::EPERM.into())
-    }
-}
-
-fn getgroups(call: &mut Call<'_>) -> Answer {
-    let groups = call.task().creds.groups.clone();
-    let room = usize::try_from(call.int(0)).map_err(|_| Errno::EINVAL)?;
-    if room == 0 {
-        return Ok(groups.len() as u64);
-    }
-    if room < groups.len() {
-        return Err(Errno::EINVAL.into());
-    }
-    let bytes: Vec<u8> = groups.iter().flat_map(|group| group.to_le_bytes()).collect();
-    call.write(call.args[1], &bytes)?;
-    Ok(groups.len() as u64)
 }
 
 impl Call<'_> {

@@ -42,6 +42,9 @@ fn queue(call: &mut Call<'_>, to: Target, target: i32, number: u64, info_at: u64
     }
     let target = call.named(target)?;
     let task = call.kernel.task(target);
+    if !call.may_signal(target, Signal::new(number)) {
+        return Err(Errno::EPERM.into());
+    }
     let Some(signal) = Signal::new(number) else {
         return Ok(0);
     };

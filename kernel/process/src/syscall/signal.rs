@@ -151,6 +151,16 @@ fn signal_argument(number: u64) -> Result<Option<Signal>, Errno> {
     }
 }
 
+impl Call<'_> {
+    /// Whether this task may send a signal to another: its own process, a user's own, and `SIGCONT` within a session.
+    pub(super) fn may_signal(&self, target: Pid, signal: Option<Signal>) -> bool {
+        let (me, to) = (self.task(), self.kernel.task(target));
+        me.tgid == to.tgid
+            || me.creds.may_signal(&to.creds)
+            || (signal == Some(Signal::CONT) && me.session == to.session)
+    }
+}
+
 fn info_of(call: &Call<'_>, signal: Signal, code: i32) -> SigInfo {
     let detail = SigDetail::User {
         pid: call.task().tgid.get(),
@@ -181,6 +191,11 @@ fn kill(call: &mut Call<'_>) -> Answer {
     if targets.is_empty() {
         return Err(Errno::ESRCH.into());
     }
+    let may = |target: &Pid| call.may_signal(*target, signal);
+    let targets: Vec<Pid> = targets.into_iter().filter(may).collect();
+    if targets.is_empty() {
+        return Err(Errno::EPERM.into());
+    }
     if let Some(signal) = signal {
         let info = info_of(call, signal, code::SI_USER);
         targets
@@ -200,7 +215,11 @@ fn to_thread(call: &mut Call<'_>, process: Option<i32>, thread: i32, signal: u64
     if process.is_some_and(|process| process.cast_unsigned() != its) {
         return Err(Errno::ESRCH.into());
     }
-    if let Some(signal) = signal_argument(u64::from(signal as u32))? {
+    let signal = signal_argument(u64::from(signal as u32))?;
+    if !call.may_signal(target, signal) {
+        return Err(Errno::EPERM.into());
+    }
+    if let Some(signal) = signal {
         let info = info_of(call, signal, code::SI_TKILL);
         call.kernel.send_to_thread(target, info);
     }

@@ -1,0 +1,179 @@
+//! Whose rights a task has, and how its calls come to have them on the host.
+//!
+//! Key types: [`Creds`], [`Acting`]. A task of root may become somebody else (`setuid(2)` and its kin), as it may on Linux.
+//! Its files are the host's: while a call of such a task is made, the host thread takes on its user, group and groups for
+//! files (`setresuid(2)` of this thread only), and is itself again at the call's end. Neighbours: `syscall::creds`.
+
+use rustix::process::{Gid, Uid, getegid, geteuid, getgid, getgroups, getuid};
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+
+/// Whose rights a task has; at first those of the host's user who started the machine.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Creds {
+    /// Real user.
+    pub uid: u32,
+    /// Effective user.
+    pub euid: u32,
+    /// Saved user.
+    pub suid: u32,
+    /// The user of its files' rights.
+    pub fsuid: u32,
+    /// Real group.
+    pub gid: u32,
+    /// Effective group.
+    pub egid: u32,
+    /// Saved group.
+    pub sgid: u32,
+    /// The group of its files' rights.
+    pub fsgid: u32,
+    /// Supplementary groups.
+    pub groups: Vec<u32>,
+    /// Its rights on files are not the machine's own.
+    pub(crate) other: bool,
+}
+
+impl Creds {
+    /// Those of the user who started the machine.
+    pub(crate) fn of_host() -> Self {
+        let (uid, euid) = (getuid().as_raw(), geteuid().as_raw());
+        let (gid, egid) = (getgid().as_raw(), getegid().as_raw());
+        Self {
+            uid,
+            euid,
+            suid: euid,
+            fsuid: euid,
+            gid,
+            egid,
+            sgid: egid,
+            fsgid: egid,
+            groups: getgroups()
+                .map(|groups| groups.into_iter().map(Gid::as_raw).collect())
+                .unwrap_or_default(),
+            other: false,
+        }
+    }
+
+    /// exec: what is effective now is saved.
+    pub(crate) fn save(&mut self) {
+        self.suid = self.euid;
+        self.sgid = self.egid;
+    }
+
+    /// Whether it is root's: root may do what needs a capability.
+    pub(crate) fn is_root(&self) -> bool {
+        self.euid == 0
+    }
+
+    /// Whether it may send signals to a task with these (`kill_ok_by_cred`).
+    pub(crate) fn may_signal(&self, to: &Self) -> bool {
+        let theirs = [to.uid, to.suid];
+        self.is_root() || theirs.contains(&self.euid) || theirs.contains(&self.uid)
+    }
+
+    /// Notes whether these rights are other than the machine's.
+    pub(crate) fn compare_with(&mut self, machine: &Self) {
+        self.other =
+            self.fsuid != machine.fsuid || self.fsgid != machine.fsgid || self.groups != machine.groups;
+    }
+}
+
+/// The host thread has a task's rights on files as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Acting {
+    uid: Uid,
+    gid: Gid,
+    groups: Vec<Gid>,
+}
+
+impl Acting {
+    /// Takes on the rights; real and saved user stay the machine's, so that there is a way back.
+    ///
+    /// # Errors
+    /// The host does not let the machine do so; nothing is changed then.
+    pub(crate) fn begin(creds: &Creds) -> rustix::io::Result<Self> {
+        let before = Self {
+            uid: geteuid(),
+            gid: getegid(),
+            groups: getgroups()?,
+        };
+        let groups: Vec<Gid> = creds.groups.iter().map(|group| Gid::from_raw(*group)).collect();
+        set_thread_groups(&groups)?;
+        // From here on a failure goes back by `drop`.
+        set_thread_res_gid(None, Gid::from_raw(creds.fsgid), None)?;
+        set_thread_res_uid(None, Uid::from_raw(creds.fsuid), None)?;
+        Ok(before)
+    }
+}
+
+impl Drop for Acting {
+    fn drop(&mut self) {
+        // The user first: it is what gives the right to set the rest. Should the host refuse, the machine is left with
+        // fewer rights, never with more.
+        let _ = set_thread_res_uid(None, self.uid, None);
+        let _ = set_thread_res_gid(None, self.gid, None);
+        let _ = set_thread_groups(&self.groups);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_and_the_same_user_may_signal() {
+        let root = Creds {
+            uid: 0,
+            euid: 0,
+            suid: 0,
+            ..Creds::of_host()
+        };
+        let ann = Creds {
+            uid: 1000,
+            euid: 1000,
+            suid: 1000,
+            ..root.clone()
+        };
+        let bob = Creds {
+            uid: 1001,
+            euid: 1001,
+            suid: 1001,
+            ..root.clone()
+        };
+        assert!(root.may_signal(&ann) && ann.may_signal(&ann));
+        assert!(!ann.may_signal(&bob) && !ann.may_signal(&root));
+        // A saved user is enough on the other side, not on one's own.
+        let was_ann = Creds {
+            suid: 1000,
+            ..bob.clone()
+        };
+        assert!(ann.may_signal(&was_ann) && !was_ann.may_signal(&ann));
+    }
+
+    #[test]
+    fn another_users_rights_end_with_the_call() {
+        let mut nobody = Creds {
+            fsuid: 65534,
+            fsgid: 65534,
+            groups: vec![65534],
+            ..Creds::of_host()
+        };
+        nobody.compare_with(&Creds::of_host());
+        assert!(nobody.other);
+        if !geteuid().is_root() {
+            assert!(Acting::begin(&nobody).is_err(), "only root may");
+            println!("only that it is refused was checked: this needs root");
+            return;
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("secret");
+        std::fs::write(&file, "x").expect("written");
+        let closed = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&file, closed).expect("closed");
+        let before = (geteuid(), getegid(), getgroups().expect("groups"));
+        let acting = Acting::begin(&nobody).expect("root may");
+        assert!(std::fs::read(&file).is_err());
+        drop(acting);
+        assert_eq!((geteuid(), getegid(), getgroups().expect("groups")), before);
+        assert!(std::fs::read(&file).is_ok());
+    }
+}
