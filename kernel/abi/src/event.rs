@@ -3,7 +3,7 @@
 
 use crate::Errno;
 use crate::bytes::{Layout, get_u32, get_u64};
-use crate::signal::{SigDetail, SigInfo};
+use crate::signal::{SigDetail, SigInfo, code};
 use crate::time::Timespec;
 
 /// `epoll_ctl(2)`: add.
@@ -100,6 +100,12 @@ pub fn encode_signalfd(info: &SigInfo) -> [u8; SIGNALFD_SIGINFO] {
     match info.detail {
         SigDetail::Kernel => head,
         SigDetail::User { pid, uid } => head.u32(12, pid).u32(16, uid),
+        // A timer's number, how often it expired beside this, and its value.
+        SigDetail::Queued { pid, uid, value } if info.code == code::SI_TIMER => head
+            .u32(24, pid)
+            .u32(32, uid)
+            .u32(44, value as u32)
+            .u64(48, value),
         SigDetail::Queued { pid, uid, value } => head
             .u32(12, pid)
             .u32(16, uid)

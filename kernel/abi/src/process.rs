@@ -7,6 +7,8 @@ use crate::time::encode_timeval;
 pub const RLIM_INFINITY: u64 = u64::MAX;
 /// The number of resources (`RLIM_NLIMITS`).
 pub const RLIMITS: usize = 16;
+/// `RLIMIT_CPU`.
+pub const RLIMIT_CPU: usize = 0;
 /// `RLIMIT_DATA`.
 pub const RLIMIT_DATA: usize = 2;
 /// `RLIMIT_STACK`.

@@ -92,6 +92,9 @@ impl Signal {
     pub const TTIN: Self = Self(21);
     pub const TTOU: Self = Self(22);
     pub const URG: Self = Self(23);
+    pub const XCPU: Self = Self(24);
+    pub const VTALRM: Self = Self(26);
+    pub const PROF: Self = Self(27);
     pub const WINCH: Self = Self(28);
 }
 
@@ -257,6 +260,7 @@ pub mod code {
     pub const SI_USER: i32 = 0;
     pub const SI_KERNEL: i32 = 0x80;
     pub const SI_QUEUE: i32 = -1;
+    pub const SI_TIMER: i32 = -2;
     pub const SI_TKILL: i32 = -6;
     pub const ILL_ILLOPC: i32 = 1;
     pub const TRAP_BRKPT: i32 = 1;
@@ -343,6 +347,7 @@ impl SigInfo {
         match (self.signal, self.code) {
             (_, code::SI_USER) => "SI_USER",
             (_, code::SI_QUEUE) => "SI_QUEUE",
+            (_, code::SI_TIMER) => "SI_TIMER",
             (_, code::SI_TKILL) => "SI_TKILL",
             (_, code::SI_KERNEL) => "SI_KERNEL",
             (Signal::SEGV, code::SEGV_MAPERR) => "SEGV_MAPERR",

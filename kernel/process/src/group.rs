@@ -124,6 +124,7 @@ impl Kernel {
         let exit = first.process_exit.or(first.exit).unwrap_or(Exit::Code(0));
         first.exit = Some(exit);
         first.alarm = None;
+        first.timers = Default::default();
         first.report = None;
         if process == self.init {
             self.note_end_of_init(exit);
@@ -163,6 +164,7 @@ impl Kernel {
         task.pid = process;
         task.exit_signal = first.exit_signal;
         task.alarm = first.alarm;
+        task.timers = first.timers;
         task.report = first.report;
         task.start_ns = first.start_ns;
         task.children_max_rss_kib = first.children_max_rss_kib;

@@ -42,6 +42,7 @@ mod syscall;
 mod task;
 mod terminal;
 mod trace;
+mod timers;
 mod trap;
 mod user;
 mod wait;

@@ -114,6 +114,7 @@ impl Kernel {
             wait: None,
             progress: Progress::default(),
             alarm: None,
+            timers: Default::default(),
             vfork_of: None,
             vfork_child: None,
             report: None,
@@ -226,6 +227,7 @@ impl Kernel {
         task.executed = true;
         task.signals.alt_stack = AltStack::NONE;
         task.creds.save();
+        task.timers.after_exec();
         // The table of handlers and of descriptors is the new program's own.
         let mut actions = task.actions.borrow().clone();
         actions.reset_handlers();
@@ -334,6 +336,7 @@ impl Kernel {
             wait: None,
             progress: Progress::default(),
             alarm: None,
+            timers: Default::default(),
             vfork_of: shared(CloneFlags::VFORK).then_some(parent),
             vfork_child: None,
             report: None,

@@ -119,7 +119,8 @@ impl Kernel {
     pub fn waits(&self) -> Waits {
         let mut waits = Waits::default();
         for task in self.tasks.values() {
-            let mut deadline = task.alarm.map(|alarm| alarm.at);
+            let alarm = task.alarm.map(|alarm| alarm.at);
+            let mut deadline = [alarm, self.timers_deadline(task)].into_iter().flatten().min();
             if let (State::Waiting, Some(wait), false) = (task.state, &task.wait, self.is_held(task.pid)) {
                 let hosts = wait.hosts.iter().cloned();
                 waits.hosts.extend(hosts.map(|host| (task.pid, host)));
@@ -145,6 +146,7 @@ impl Kernel {
 
     /// Sends `SIGALRM` to a process whose time has come.
     fn ring_alarm(&mut self, pid: Pid) {
+        self.ring_timers(pid);
         let now = self.clock.monotonic_ns;
         let Some(task) = self.tasks.get_mut(&pid) else {
             return;

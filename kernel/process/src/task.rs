@@ -18,6 +18,7 @@ use mm::{Limits, SpaceId};
 pub use crate::creds::Creds;
 use crate::file::FdTable;
 use crate::signal::{Actions, Signals};
+use crate::timers::Timers;
 use crate::wait::{Progress, Wait};
 
 /// A task's number.
@@ -222,6 +223,8 @@ pub struct Task {
     pub(crate) wait: Option<Wait>,
     pub(crate) progress: Progress,
     pub(crate) alarm: Option<Alarm>,
+    /// Of a first thread: the process's further timers.
+    pub(crate) timers: Timers,
     /// It holds up its parent until its exec or exit.
     pub(crate) vfork_of: Option<Pid>,
     /// It waits for this child's exec or exit.

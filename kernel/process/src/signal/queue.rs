@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use abi::signal::{SigInfo, SigSet, Signal};
+use abi::signal::{SigDetail, SigInfo, SigSet, Signal, code};
 
 use super::kernel_info;
 
@@ -60,6 +60,19 @@ impl Queue {
             self.set = self.set.without(SigSet::of(signal));
         }
         Some(info)
+    }
+
+    /// Counts further expiries of a POSIX timer in its signal, if that is still pending.
+    pub(crate) fn add_overrun(&mut self, timer: u32, more: u32) -> bool {
+        for info in &mut self.infos {
+            if let (code::SI_TIMER, SigDetail::Queued { pid, uid, .. }) = (info.code, &mut info.detail)
+                && *pid == timer
+            {
+                *uid = uid.saturating_add(more).min(i32::MAX as u32);
+                return true;
+            }
+        }
+        false
     }
 
     /// Forgets pending signals.

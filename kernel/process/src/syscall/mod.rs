@@ -37,6 +37,7 @@ mod signal;
 mod socket;
 mod sockopt;
 mod time;
+mod timer;
 mod tty;
 mod waitid;
 mod whole;
@@ -105,6 +106,7 @@ static HANDLERS: [Option<Handler>; nr::COUNT] = {
         queue::CALLS,
         lock::CALLS,
         creds::CALLS,
+        timer::CALLS,
     ];
     let mut family = 0;
     while family < families.len() {

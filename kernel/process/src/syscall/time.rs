@@ -5,11 +5,10 @@ use abi::nr;
 use abi::time::{
     CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW, CLOCK_PROCESS_CPUTIME_ID,
     CLOCK_REALTIME, CLOCK_REALTIME_COARSE, CLOCK_THREAD_CPUTIME_ID, CLOCK_TICKS, TIMER_ABSTIME, Timespec,
-    decode_timeval, encode_timeval,
+    encode_timeval,
 };
 
 use super::{Answer, Call, Handler, Stop};
-use crate::task::Alarm;
 use crate::wait::Wait;
 
 pub(super) const CALLS: &[(usize, Handler)] = &[
@@ -19,8 +18,6 @@ pub(super) const CALLS: &[(usize, Handler)] = &[
     (nr::NANOSLEEP, nanosleep),
     (nr::CLOCK_NANOSLEEP, clock_nanosleep),
     (nr::TIMES, times),
-    (nr::SETITIMER, setitimer),
-    (nr::GETITIMER, getitimer),
 ];
 
 impl Call<'_> {
@@ -113,46 +110,4 @@ fn times(call: &mut Call<'_>) -> Answer {
     let bytes: Vec<u8> = fields.iter().flat_map(|ns| (ns / tick).to_le_bytes()).collect();
     call.write_if_wanted(call.args[0], &bytes)?;
     Ok(call.kernel.clock.monotonic_ns / tick)
-}
-
-const ITIMER_REAL: u64 = 0;
-
-/// What is left of the real timer: interval, then value.
-fn encode_alarm(alarm: Option<Alarm>, now: u64) -> Vec<u8> {
-    let (every, left) = alarm.map_or((0, 0), |alarm| {
-        (alarm.every, alarm.at.saturating_sub(now).max(1000))
-    });
-    [encode_timeval(every), encode_timeval(left)].concat()
-}
-
-fn getitimer(call: &mut Call<'_>) -> Answer {
-    if call.args[0] != ITIMER_REAL {
-        return Err(Errno::EINVAL.into());
-    }
-    let alarm = call.kernel.process_mut(call.pid).alarm;
-    let bytes = encode_alarm(alarm, call.kernel.clock.monotonic_ns);
-    call.write(call.args[1], &bytes)?;
-    Ok(0)
-}
-
-/// Only the real timer: the others count processor time, which arrives a slice late here.
-fn setitimer(call: &mut Call<'_>) -> Answer {
-    if call.args[0] != ITIMER_REAL {
-        return Err(Errno::EINVAL.into());
-    }
-    let now = call.kernel.clock.monotonic_ns;
-    let alarm = match call.args[1] {
-        0 => None,
-        at => {
-            let bytes: [u8; 32] = call.read(at)?;
-            let every = decode_timeval(&abi::bytes::get(&bytes, 0))?;
-            let first = decode_timeval(&abi::bytes::get(&bytes, 16))?;
-            let at = now.saturating_add(first);
-            (first > 0).then_some(Alarm { at, every })
-        }
-    };
-    let old = encode_alarm(call.kernel.process_mut(call.pid).alarm, now);
-    call.write_if_wanted(call.args[2], &old)?;
-    call.kernel.process_mut(call.pid).alarm = alarm;
-    Ok(0)
 }
