@@ -106,6 +106,8 @@ impl Rusage {
 pub struct CloneArgs {
     /// `CLONE_*`, without a signal in the low byte.
     pub flags: u64,
+    /// Where the child's descriptor goes in the parent (`CLONE_PIDFD`).
+    pub pidfd: u64,
     /// Where the child's number goes in the child, and is cleared at its end.
     pub child_tid: u64,
     /// Where the child's number goes in the parent.
@@ -136,6 +138,7 @@ impl CloneArgs {
         let rest_is_clear = from[length..].iter().all(|byte| *byte == 0);
         rest_is_clear.then(|| Self {
             flags: get_u64(&known, 0),
+            pidfd: get_u64(&known, 8),
             child_tid: get_u64(&known, 16),
             parent_tid: get_u64(&known, 24),
             exit_signal: get_u64(&known, 32),

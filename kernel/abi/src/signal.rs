@@ -327,6 +327,15 @@ impl SigInfo {
     /// Its size in bytes.
     pub const SIZE: usize = 128;
 
+    /// What a sender says of itself and of the value (`rt_sigqueueinfo(2)`).
+    pub fn queued_detail(from: &[u8; Self::SIZE]) -> SigDetail {
+        SigDetail::Queued {
+            pid: get_u32(from, 16),
+            uid: get_u32(from, 20),
+            value: get_u64(from, 24),
+        }
+    }
+
     /// As user memory holds it.
     pub fn encode(&self) -> [u8; Self::SIZE] {
         let head = Layout::default()

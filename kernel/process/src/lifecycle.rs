@@ -352,6 +352,13 @@ impl Kernel {
         Ok(pid)
     }
 
+    /// Takes back a task that `fork` made and that has not run: its `clone` failed after all.
+    pub(crate) fn unmake(&mut self, child: Pid) {
+        self.release_vfork(child);
+        self.leave_space(child);
+        self.tasks.remove(&child);
+    }
+
     fn child_space(&mut self, parent: Pid, flags: CloneFlags) -> Result<Rc<Space>, Errno> {
         let space = Rc::clone(self.task(parent).space());
         if flags.contains(CloneFlags::VM) {

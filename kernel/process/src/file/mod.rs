@@ -17,6 +17,7 @@ pub(crate) mod inet;
 pub(crate) mod io;
 pub(crate) mod locks;
 pub(crate) mod open;
+pub(crate) mod pidfd;
 pub(crate) mod pipe;
 pub(crate) mod pulse;
 pub(crate) mod read_only;

@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use super::epoll::Epoll;
 use super::eventfd::Counter;
+use super::pidfd::Named;
 use super::timerfd::Timer;
 use super::unix::{Refusal, Sender, Socket};
 use super::{Device, File, Kind};
@@ -35,6 +36,8 @@ pub(crate) enum Special {
     Signals(Cell<SigSet>),
     /// `epoll(7)`.
     Epoll(Epoll),
+    /// `pidfd_open(2)`.
+    Process(Named),
     /// A Unix socket.
     Unix(Rc<Socket>, Timeouts),
     /// An IP socket of the host.
@@ -82,6 +85,7 @@ impl Kernel {
             Kind::Pipe(end) => end.readiness(),
             Kind::Special(Special::Counter(counter)) => counter.readiness(),
             Kind::Special(Special::Unix(socket, _)) => socket.readiness(),
+            Kind::Special(Special::Process(named)) => named.readiness(self),
             Kind::Special(Special::Timer(timer)) => readable(timer.expired(self.timer_now(timer)) > 0),
             Kind::Special(Special::Signals(set)) => {
                 let pending = self.tasks.get(&pid).map(|task| task.signals.pending());
@@ -120,6 +124,7 @@ impl Kernel {
             Kind::Special(Special::Signals(_)) => {
                 self.tasks.get(&pid).map_or(0, |task| task.signals.posted())
             }
+            Kind::Special(Special::Process(named)) => u64::from(!named.readiness(self).is_empty()),
             Kind::Special(Special::Epoll(epoll)) if depth > 0 => {
                 let own = epoll.own_items();
                 let files = own.iter().filter_map(|(_, item)| {
@@ -248,7 +253,9 @@ impl Kernel {
             },
             Special::Signals(set) => self.read_signals(pid, file, set.get(), room),
             // Sockets are read as sockets are.
-            Special::Epoll(_) | Special::Unix(..) | Special::Inet(..) => Err(Errno::EINVAL.into()),
+            Special::Epoll(_) | Special::Process(_) | Special::Unix(..) | Special::Inet(..) => {
+                Err(Errno::EINVAL.into())
+            }
         }
     }
 
@@ -288,7 +295,9 @@ impl Kernel {
                     Some(_) => Err(not_yet(file, Wait::for_bell())),
                 }
             }
-            Special::Timer(_) | Special::Signals(_) | Special::Epoll(_) => Err(Errno::EINVAL.into()),
+            Special::Timer(_) | Special::Signals(_) | Special::Epoll(_) | Special::Process(_) => {
+                Err(Errno::EINVAL.into())
+            }
             Special::Unix(socket, _) => {
                 let creds = &self.task(pid).creds;
                 let sender = Sender {

@@ -1,12 +1,13 @@
 //! `clone(2)` and `clone3(2)`: new processes and threads.
 
 use abi::Errno;
-use abi::flags::CloneFlags;
+use abi::flags::{CloneFlags, OpenFlags};
 use abi::nr;
 use abi::process::CloneArgs;
 use abi::signal::Signal;
 
 use super::{Answer, Call, Handler, Stop};
+use crate::task::Pid;
 
 pub(super) const CALLS: &[(usize, Handler)] = &[(nr::CLONE, clone), (nr::CLONE3, clone3)];
 
@@ -19,10 +20,16 @@ struct NewTask {
     parent_tid: u64,
     child_tid: u64,
     tls: u64,
+    /// Where the child's descriptor goes.
+    pidfd: u64,
 }
 
 fn clone(call: &mut Call<'_>) -> Answer {
     let [bits, stack, parent_tid, tls, child_tid, _] = call.args;
+    let both = (CloneFlags::PIDFD | CloneFlags::PARENT_SETTID).bits();
+    if bits & both == both {
+        return Err(Errno::EINVAL.into());
+    }
     let new = NewTask {
         flags: CloneFlags::from_bits_retain(bits & 0xffff_ff00),
         exit_signal: Signal::new(bits & 0xff),
@@ -30,6 +37,8 @@ fn clone(call: &mut Call<'_>) -> Answer {
         parent_tid,
         child_tid,
         tls,
+        // `clone` has no place of its own for it.
+        pidfd: parent_tid,
     };
     make_task(call, &new)
 }
@@ -63,6 +72,7 @@ fn clone3(call: &mut Call<'_>) -> Answer {
         parent_tid: args.parent_tid,
         child_tid: args.child_tid,
         tls: args.tls,
+        pidfd: args.pidfd,
     };
     make_task(call, &new)
 }
@@ -78,6 +88,12 @@ fn make_task(call: &mut Call<'_>, new: &NewTask) -> Answer {
     let flags = new.flags;
     check_clone(flags)?;
     let child = call.kernel.fork(call.pid, flags, new.exit_signal)?;
+    if flags.contains(CloneFlags::PIDFD)
+        && let Err(stop) = give_pidfd(call, child, new.pidfd)
+    {
+        call.kernel.unmake(child);
+        return Err(stop);
+    }
     let task = call.kernel.task_mut(child);
     task.regs.set_x(0, 0);
     if new.stack != 0 {
@@ -107,7 +123,17 @@ fn make_task(call: &mut Call<'_>, new: &NewTask) -> Answer {
     }
 }
 
-/// Linux's rules for combinations, then what this machine has not got: namespaces, `CLONE_PIDFD`, `CLONE_IO`.
+/// `CLONE_PIDFD`: a descriptor of the child, for the parent only.
+fn give_pidfd(call: &mut Call<'_>, child: Pid, at: u64) -> Result<(), Stop> {
+    let fd = call.add_pidfd(child, OpenFlags::empty())? as i32;
+    if let Err(errno) = call.write(at, &fd.to_le_bytes()) {
+        call.task().files.borrow_mut().close(fd)?;
+        return Err(errno.into());
+    }
+    Ok(())
+}
+
+/// Linux's rules for combinations, then what this machine has not got: namespaces, `CLONE_IO`.
 fn check_clone(flags: CloneFlags) -> Result<(), Errno> {
     if flags.contains(CloneFlags::SIGHAND) && !flags.contains(CloneFlags::VM) {
         return Err(Errno::EINVAL);
@@ -115,7 +141,11 @@ fn check_clone(flags: CloneFlags) -> Result<(), Errno> {
     if flags.contains(CloneFlags::THREAD) && !flags.contains(CloneFlags::SIGHAND) {
         return Err(Errno::EINVAL);
     }
+    if flags.contains(CloneFlags::PIDFD) && flags.intersects(CloneFlags::THREAD | CloneFlags::DETACHED) {
+        return Err(Errno::EINVAL);
+    }
     let known = CloneFlags::VM
+        | CloneFlags::PIDFD
         | CloneFlags::FS
         | CloneFlags::FILES
         | CloneFlags::SIGHAND

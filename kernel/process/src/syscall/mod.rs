@@ -2,8 +2,11 @@
 //!
 //! - [`mman`]: memory. [`mod@file`]: descriptors, reading and writing. [`whole`]: entries, length,
 //!   disk. [`path`]: names. [`poll`]: waiting for files.
-//! - [`mod@clone`]: new tasks. [`process`]: their identity and ends. [`waitid`]: news of children. [`sched`]: turns.
-//! - [`time`]: clocks and sleep. [`signal`]: signals. [`queue`]: signals with a value. [`tty`]: `ioctl`.
+//! - [`mod@clone`]: new tasks. [`process`]: their identity and ends. [`waitid`]: news of children.
+//!   [`pidfd`]: descriptors of processes. [`sched`]: turns.
+//! - [`mod@creds`]: users and groups.
+//! - [`time`]: clocks and sleep. [`timer`]: timers that send signals. [`signal`]: signals.
+//!   [`queue`]: signals with a value. [`tty`]: `ioctl`.
 //! - [`event`]: descriptors that tell of events. [`socket`], [`message`], [`sockopt`]: sockets. [`lock`]: file locks.
 //! - [`xattr`]: extended attributes, which no file has. [`futex`]: what thread libraries stand on.
 //!   [`misc`]: facts about the machine, random bytes.
@@ -29,6 +32,7 @@ mod misc;
 pub(crate) use misc::{RELEASE, VERSION};
 mod mman;
 mod path;
+mod pidfd;
 mod poll;
 mod process;
 mod queue;
@@ -107,6 +111,7 @@ static HANDLERS: [Option<Handler>; nr::COUNT] = {
         lock::CALLS,
         creds::CALLS,
         timer::CALLS,
+        pidfd::CALLS,
     ];
     let mut family = 0;
     while family < families.len() {

@@ -1,10 +1,10 @@
 //! Signals with a value and waiting for signals: `rt_sigqueueinfo(2)`, `rt_tgsigqueueinfo(2)`, `rt_sigtimedwait(2)`.
 
 use abi::Errno;
-use abi::bytes::{get_u32, get_u64};
+use abi::bytes::get_u32;
 use abi::nr;
 use abi::process::RLIMIT_SIGPENDING;
-use abi::signal::{SigDetail, SigInfo, SigSet, Signal, code};
+use abi::signal::{SigInfo, SigSet, Signal, code};
 
 use super::signal::check_size;
 use super::{Answer, Call, Handler, Stop};
@@ -58,11 +58,7 @@ fn queue(call: &mut Call<'_>, to: Target, target: i32, number: u64, info_at: u64
     if signal.get() >= REAL_TIME && waiting >= task.limits[RLIMIT_SIGPENDING].current {
         return Err(Errno::EAGAIN.into());
     }
-    let detail = SigDetail::Queued {
-        pid: get_u32(&bytes, 16),
-        uid: get_u32(&bytes, 20),
-        value: get_u64(&bytes, 24),
-    };
+    let detail = SigInfo::queued_detail(&bytes);
     let code = said;
     let info = SigInfo { signal, code, detail };
     match to {

@@ -1,7 +1,7 @@
 //! `waitid(2)`: as `wait4(2)`, with a `siginfo` and without taking what it tells if it is asked not to.
 
 use abi::Errno;
-use abi::flags::WaitFlags;
+use abi::flags::{OpenFlags, WaitFlags};
 use abi::nr;
 use abi::signal::{DefaultAction, SigDetail, SigInfo, Signal, code};
 
@@ -20,6 +20,14 @@ fn selector(call: &Call<'_>) -> Result<impl Fn(&Task) -> bool + use<>, Errno> {
     const PIDFD: u32 = 3;
     let (which, number) = (call.args[0] as u32, call.int(1));
     let own = call.task().group;
+    let process = match (which, number) {
+        // One that has been waited for is nobody's child.
+        (PIDFD, 0..) => match call.process_of(number) {
+            Err(Errno::ESRCH) => None,
+            found => Some(found?.0),
+        },
+        _ => None,
+    };
     let group = match number {
         0 => own,
         other => Pid::new(other.unsigned_abs()),
@@ -27,15 +35,24 @@ fn selector(call: &Call<'_>) -> Result<impl Fn(&Task) -> bool + use<>, Errno> {
     match (which, number) {
         (ALL, _) => {}
         (PID, 1..) | (GROUP, 0..) => {}
-        // There are no descriptors of processes.
-        (PIDFD, 0..) => return Err(Errno::EBADF),
+        (PIDFD, 0..) => {}
         _ => return Err(Errno::EINVAL),
     }
     Ok(move |task: &Task| match which {
         ALL => true,
         PID => task.pid.get() == number.unsigned_abs(),
+        PIDFD => Some(task.pid) == process,
         _ => task.group == group,
     })
+}
+
+/// A descriptor of a process that was opened not to block says so here.
+fn must_not_wait(call: &Call<'_>) -> bool {
+    const PIDFD: u32 = 3;
+    call.args[0] as u32 == PIDFD
+        && call
+            .process_of(call.int(1))
+            .is_ok_and(|(_, file)| file.has(OpenFlags::NONBLOCK))
 }
 
 /// What there is to tell of a child: its code and status.
@@ -121,6 +138,9 @@ fn waitid(call: &mut Call<'_>) -> Answer {
     if flags.contains(WaitFlags::NOHANG) {
         write_info(call, info_at, None)?;
         return Ok(0);
+    }
+    if must_not_wait(call) {
+        return Err(Errno::EAGAIN.into());
     }
     Err(Stop::Wait(Wait::for_bell()))
 }
