@@ -13,6 +13,7 @@ mod numbers {
     pub const AF_UNIX: u16 = 1;
     pub const AF_INET: u16 = 2;
     pub const AF_INET6: u16 = 10;
+    pub const AF_NETLINK: u16 = 16;
     pub const SOCK_STREAM: u32 = 1;
     pub const SOCK_DGRAM: u32 = 2;
     pub const SOCK_RAW: u32 = 3;
@@ -132,6 +133,9 @@ pub struct Control {
 const HEAD: usize = 16;
 
 impl Control {
+    /// The size of `struct cmsghdr`.
+    pub const HEADER: usize = HEAD;
+
     /// As user memory holds it, without padding behind.
     pub fn encode(&self) -> Vec<u8> {
         let head = Layout::<HEAD>::default()

@@ -6,12 +6,14 @@ use std::rc::Rc;
 
 use abi::Errno;
 use abi::bytes::{Layout, get, get_u16, get_u32};
-use abi::net::{AF_INET, AF_INET6};
+use abi::net::{AF_INET, AF_INET6, AF_NETLINK};
+use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, Protocol, SocketAddrAny, SocketFlags, SocketType};
 
 use super::host::errno;
 
 const V4_SIZE: usize = 16;
+const NETLINK_SIZE: usize = 12;
 const V6_SIZE: usize = 28;
 /// The scope may be left out.
 const V6_LEAST: usize = 24;
@@ -23,6 +25,11 @@ pub(crate) enum Address {
     None,
     V4(SocketAddrV4),
     V6(SocketAddrV6),
+    /// A port of the host's kernel (`netlink(7)`).
+    Netlink {
+        pid: u32,
+        groups: u32,
+    },
 }
 
 impl Address {
@@ -53,6 +60,11 @@ impl Address {
                 let flow = u32::from_be_bytes(get(bytes, 4));
                 Ok(Self::V6(SocketAddrV6::new(ip, port(bytes), flow, scope)))
             }
+            AF_NETLINK if bytes.len() < NETLINK_SIZE => Err(Errno::EINVAL),
+            AF_NETLINK => Ok(Self::Netlink {
+                pid: get_u32(bytes, 4),
+                groups: get_u32(bytes, 8),
+            }),
             _ => Err(Errno::EAFNOSUPPORT),
         }
     }
@@ -68,6 +80,14 @@ pub(crate) fn encode(address: Option<SocketAddrAny>) -> Vec<u8> {
             .u16(0, AF_INET)
             .put(2, &v4.port().to_be_bytes())
             .put(4, &v4.ip().octets())
+            .finish()
+            .to_vec();
+    }
+    if let Ok(port) = SocketAddrNetlink::try_from(address.clone()) {
+        return Layout::<NETLINK_SIZE>::default()
+            .u16(0, AF_NETLINK)
+            .u32(4, port.pid())
+            .u32(8, port.groups())
             .finish()
             .to_vec();
     }
@@ -99,6 +119,9 @@ pub(crate) fn bind(host: &OwnedFd, address: Address) -> Result<(), Errno> {
         Address::None => Err(Errno::EAFNOSUPPORT),
         Address::V4(address) => rustix::net::bind(host, &address).map_err(errno),
         Address::V6(address) => rustix::net::bind(host, &address).map_err(errno),
+        Address::Netlink { pid, groups } => {
+            rustix::net::bind(host, &SocketAddrNetlink::new(pid, groups)).map_err(errno)
+        }
     }
 }
 
@@ -108,6 +131,11 @@ pub(crate) fn connect(host: &OwnedFd, address: Address) -> Result<(), Errno> {
         Address::None => rustix::net::connect_unspec(host).map_err(errno),
         Address::V4(address) => rustix::net::connect(host, &address).map_err(errno),
         Address::V6(address) => rustix::net::connect(host, &address).map_err(errno),
+        // Only the host's kernel answers, no other program of the host.
+        Address::Netlink { pid, groups } if pid != 0 || groups != 0 => Err(Errno::EPERM),
+        Address::Netlink { pid, groups } => {
+            rustix::net::connect(host, &SocketAddrNetlink::new(pid, groups)).map_err(errno)
+        }
     }
 }
 
@@ -124,11 +152,14 @@ pub(crate) fn send(
         None | Some(Address::None) => rustix::net::send(host, bytes, flags),
         Some(Address::V4(to)) => rustix::net::sendto(host, bytes, flags, &to),
         Some(Address::V6(to)) => rustix::net::sendto(host, bytes, flags, &to),
+        Some(Address::Netlink { pid, groups }) => {
+            rustix::net::sendto(host, bytes, flags, &SocketAddrNetlink::new(pid, groups))
+        }
     }
 }
 
 /// `MSG_OOB`, `MSG_DONTROUTE`, `MSG_EOR`, `MSG_CONFIRM`, `MSG_MORE`.
-const KNOWN_SEND: u32 = 1 | 4 | 0x80 | 0x800 | 0x8000;
+pub(crate) const KNOWN_SEND: u32 = 1 | 4 | 0x80 | 0x800 | 0x8000;
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,7 @@ pub(crate) mod epoll;
 pub(crate) mod eventfd;
 pub(crate) mod host;
 pub(crate) mod inet;
+pub(crate) mod inet_control;
 pub(crate) mod io;
 pub(crate) mod locks;
 pub(crate) mod open;

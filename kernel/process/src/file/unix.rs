@@ -71,6 +71,8 @@ pub(crate) struct Received {
     pub(crate) from: Option<Vec<u8>>,
     pub(crate) sender: Option<Sender>,
     pub(crate) files: Vec<Rc<File>>,
+    /// Ancillary data of an IP protocol, as it lies in user memory.
+    pub(crate) control: Vec<u8>,
 }
 
 /// A socket.
@@ -398,6 +400,7 @@ impl Socket {
             from: Some(message.from.borrow().clone()),
             sender: Some(message.sender),
             files: message.parcel.iter().flat_map(|p| p.files().to_vec()).collect(),
+            control: Vec::new(),
         };
         let gone = if peek { None } else { queue.pop_front() };
         drop(queue);

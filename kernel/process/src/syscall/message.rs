@@ -14,11 +14,12 @@ use abi::net::{
 };
 use abi::nr;
 
-use super::socket::{Either, as_socket, is_stream};
+use super::socket::{Either, as_socket, is_netlink, is_stream};
 use super::{Answer, Call, Handler, Stop};
 use crate::file::File;
 use crate::file::host::errno;
 use crate::file::inet::{self, Address};
+use crate::file::inet_control;
 use crate::file::special::Timeouts;
 use crate::file::unix::{Parcel, Received, Refusal, Sender, Socket, Style, address_of, name_of};
 use crate::wait::Wait;
@@ -45,6 +46,8 @@ struct Beside {
     address: Option<Vec<u8>>,
     files: Vec<Rc<File>>,
     sender: Option<Sender>,
+    /// What belongs to an IP protocol.
+    control: Vec<Control>,
 }
 
 /// A received message, as the calls need it.
@@ -63,7 +66,7 @@ impl Call<'_> {
 
     /// `read(2)` on a socket.
     pub(super) fn read_socket(&mut self, file: &Rc<File>, vectors: &[(u64, u64)]) -> Answer {
-        Ok(self.take_message(file, vectors, 0)?.count)
+        Ok(self.take_message(file, vectors, 0, 0)?.count)
     }
 
     /// The vectors' bytes from `skip` on, as many as go at once.
@@ -167,7 +170,14 @@ impl Call<'_> {
             Some(address) => Some(Address::decode(address)?),
             None => None,
         };
-        match inet::send(host, bytes, flags, to) {
+        if !is_stream(host) && is_netlink(host) {
+            inet_control::check_netlink(bytes, to)?;
+        }
+        let sent = match &beside.control[..] {
+            [] => inet::send(host, bytes, flags, to),
+            control => inet_control::send(host, bytes, control, flags & inet::KNOWN_SEND, to),
+        };
+        match sent {
             Ok(count) => Ok(count),
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {
                 let wait = Wait::for_host(host, PollEvents::OUT);
@@ -178,7 +188,13 @@ impl Call<'_> {
     }
 
     /// Receives into user memory. With `MSG_WAITALL`, a stream's reader waits until its buffer is full.
-    fn take_message(&mut self, file: &Rc<File>, vectors: &[(u64, u64)], flags: u32) -> Result<Taken, Stop> {
+    fn take_message(
+        &mut self,
+        file: &Rc<File>,
+        vectors: &[(u64, u64)],
+        flags: u32,
+        control_room: usize,
+    ) -> Result<Taken, Stop> {
         let either = as_socket(file)?;
         let room: u64 = vectors.iter().map(|(_, length)| length).sum();
         let dont = flags & MSG_DONTWAIT != 0 || file.has(OpenFlags::NONBLOCK);
@@ -195,7 +211,9 @@ impl Call<'_> {
             let step = (room - done.min(room)).min(AT_ONCE) as usize;
             let got = match &either {
                 Either::Unix(socket, timeouts) => self.receive_unix(socket, timeouts, step, flags, dont),
-                Either::Inet(host, timeouts) => self.receive_inet(host, timeouts, step, flags, dont),
+                Either::Inet(host, timeouts) => {
+                    self.receive_inet(host, timeouts, (step, control_room), flags, dont)
+                }
             };
             let taken = match got {
                 Ok(taken) => taken,
@@ -259,12 +277,33 @@ impl Call<'_> {
         &mut self,
         host: &Rc<OwnedFd>,
         timeouts: &Timeouts,
-        room: usize,
+        (room, control_room): (usize, usize),
         flags: u32,
         dont: bool,
     ) -> Result<Taken, Stop> {
         use rustix::net::RecvFlags;
         let asked = RecvFlags::from_bits_retain(flags & (MSG_OOB | MSG_PEEK));
+        if control_room > 0 && !is_stream(host) {
+            let asked = flags & (MSG_OOB | MSG_PEEK) | MSG_TRUNC;
+            return match inet_control::receive(host, room, control_room, asked) {
+                Ok(got) => Ok(Taken {
+                    count: got.bytes.len() as u64,
+                    address: got.address,
+                    flags: got.flags & (MSG_TRUNC | MSG_CTRUNC),
+                    received: Received {
+                        bytes: got.bytes,
+                        whole: got.whole,
+                        control: got.control,
+                        ..Received::default()
+                    },
+                }),
+                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {
+                    let wait = Wait::for_host(host, PollEvents::IN);
+                    Err(self.socket_wait(wait, dont, timeouts.receive.get()))
+                }
+                Err(error) => Err(errno(error).into()),
+            };
+        }
         let mut bytes = vec![0; room];
         // The host tells a datagram's true length if it is asked.
         let asked = asked | RecvFlags::DONTWAIT;
@@ -322,7 +361,7 @@ impl Call<'_> {
                 (SOL_SOCKET, SCM_CREDENTIALS) => beside.sender = Some(self.check_sender(&piece.data)?),
                 (SOL_SOCKET, _) => return Err(Errno::EINVAL),
                 // What belongs to another protocol is that one's affair.
-                _ => {}
+                _ => beside.control.push(piece),
             }
         }
         Ok(beside)
@@ -361,7 +400,7 @@ impl Call<'_> {
         } else {
             header.control_length
         };
-        let mut out = Vec::new();
+        let mut out = received.control.clone();
         let mut told = 0;
         if let Some(sender) = received.sender {
             let data: Vec<u8> = [sender.pid, sender.uid, sender.gid]
@@ -395,7 +434,11 @@ impl Call<'_> {
     fn receive_header(&mut self, file: &Rc<File>, at: u64, flags: u32) -> Answer {
         let header = MsgHeader::decode(&self.read(at)?);
         let vectors = self.message_vectors(&header)?;
-        let taken = self.take_message(file, &vectors, flags)?;
+        let control_room = match header.control {
+            0 => 0,
+            _ => header.control_length.min(CONTROL_MAX) as usize,
+        };
+        let taken = self.take_message(file, &vectors, flags, control_room)?;
         if header.name != 0 {
             if (header.name_length as i32) < 0 {
                 return Err(Errno::EINVAL.into());
@@ -478,7 +521,7 @@ fn sendto(call: &mut Call<'_>) -> Answer {
 fn recvfrom(call: &mut Call<'_>) -> Answer {
     let [_, _, _, flags, address_at, length_at] = call.args;
     let file = call.file(call.int(0))?;
-    let taken = call.take_message(&file, &one(call), flags as u32)?;
+    let taken = call.take_message(&file, &one(call), flags as u32, 0)?;
     if address_at != 0 {
         call.write_address(address_at, length_at, &taken.address)?;
     }

@@ -8,6 +8,7 @@ use super::{Answer, Call, Handler};
 
 pub(super) const CALLS: &[(usize, Handler)] = &[
     (nr::UNAME, uname),
+    (nr::SETHOSTNAME, sethostname),
     (nr::SYSINFO, sysinfo),
     (nr::GETRANDOM, getrandom),
     (nr::SYSLOG, syslog),
@@ -32,6 +33,22 @@ fn uname(call: &mut Call<'_>) -> Answer {
     let name = call.kernel.config.hostname.clone();
     let bytes = encode_utsname(["Linux", &name, RELEASE, VERSION, "aarch64", "(none)"]);
     call.write(call.args[0], &bytes)?;
+    Ok(0)
+}
+
+/// The machine's own name, not the host's.
+fn sethostname(call: &mut Call<'_>) -> Answer {
+    const LONGEST: usize = 64;
+    if !call.task().creds.is_root() {
+        return Err(Errno::EPERM.into());
+    }
+    let length = usize::try_from(call.int(1))
+        .ok()
+        .filter(|length| *length <= LONGEST);
+    let mut name = vec![0; length.ok_or(Errno::EINVAL)?];
+    call.kernel.read_user(call.pid, call.args[0], &mut name)?;
+    let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
+    call.kernel.config.hostname = String::from_utf8_lossy(&name[..end]).into_owned();
     Ok(0)
 }
 

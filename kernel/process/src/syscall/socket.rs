@@ -7,8 +7,8 @@ use abi::Errno;
 use abi::flags::{OpenFlags, PollEvents};
 use abi::fs::{AT_FDCWD, S_IFMT, S_IFSOCK};
 use abi::net::{
-    ADDRESS_MAX, AF_INET, AF_INET6, AF_UNIX, AF_UNSPEC, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, SOCK_TYPE,
-    SOMAXCONN,
+    ADDRESS_MAX, AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, AF_UNSPEC, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM,
+    SOCK_TYPE, SOMAXCONN,
 };
 use abi::nr;
 use rustix::fs::{CWD, FileType, Mode};
@@ -176,6 +176,16 @@ fn socket(call: &mut Call<'_>) -> Answer {
         }
         // Without a network there is no such family, as on a kernel without CONFIG_INET.
         AF_INET | AF_INET6 if call.kernel.config.network => {
+            Special::Inet(inet::open(family, kind, protocol)?, Timeouts::default())
+        }
+        // Questions about the host's network (`if_nameindex(3)`, `getifaddrs(3)`): NETLINK_ROUTE and no other.
+        AF_NETLINK if call.kernel.config.network => {
+            if !matches!(kind, SOCK_RAW | SOCK_DGRAM) {
+                return Err(Errno::ESOCKTNOSUPPORT.into());
+            }
+            if protocol != 0 {
+                return Err(Errno::EPROTONOSUPPORT.into());
+            }
             Special::Inet(inet::open(family, kind, protocol)?, Timeouts::default())
         }
         _ => return Err(Errno::EAFNOSUPPORT.into()),
@@ -411,6 +421,11 @@ fn shutdown(call: &mut Call<'_>) -> Answer {
         Either::Unix(socket, _) => socket.shut(call.int(1) != 1, call.int(1) != 0),
     }
     Ok(0)
+}
+
+/// Whether a host's socket asks the host's kernel.
+pub(super) fn is_netlink(host: &OwnedFd) -> bool {
+    rustix::net::sockopt::socket_domain(host).is_ok_and(|family| family.as_raw() == AF_NETLINK)
 }
 
 /// Whether a socket kind of IP carries bytes without borders: its writes may go in parts.

@@ -20,6 +20,7 @@ use rustix::net::sockopt;
 use super::socket::{Either, as_socket};
 use super::{Answer, Call, Handler};
 use crate::file::host::errno;
+use crate::file::inet_control;
 use crate::file::special::Timeouts;
 use crate::file::unix::{CAPACITY, Socket};
 
@@ -78,6 +79,9 @@ fn unix_option(socket: &Rc<Socket>, level: u32, name: u32) -> Result<Vec<u8>, Er
 }
 
 fn inet_option(host: &OwnedFd, level: u32, name: u32) -> Result<Vec<u8>, Errno> {
+    if let Some(value) = inet_control::option(host, level, name) {
+        return value.map(int);
+    }
     let answer = match (level, name) {
         (SOL_SOCKET, SO_ERROR) => sockopt::socket_error(host).map(|error| match error {
             Ok(()) => 0,
@@ -174,6 +178,9 @@ fn set_unix(socket: &Rc<Socket>, level: u32, name: u32, value: u32) -> Result<()
 
 fn set_inet(host: &OwnedFd, level: u32, name: u32, bytes: &[u8]) -> Result<(), Errno> {
     let value = get_u32(bytes, 0);
+    if let Some(done) = inet_control::set_option(host, level, name, value) {
+        return done;
+    }
     let on = value != 0;
     let seconds = Duration::from_secs(value.into());
     let done = match (level, name) {
