@@ -52,6 +52,8 @@ mod event_tests;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
+mod process_tests;
+#[cfg(test)]
 mod tests;
 
 /// Why a call has no number as its answer.
