@@ -102,6 +102,10 @@ pub const CASES: &[Case] = &[
         qemu_differs: true,
         ..case("sockets")
     },
+    Case {
+        qemu_differs: true,
+        ..case("pidfds")
+    },
     case("shared-anon"),
     case("shared-file"),
     case("private-file"),
