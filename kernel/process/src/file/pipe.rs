@@ -1,6 +1,6 @@
 //! Pipes between guests, in the kernel's own memory: nothing of them reaches the host.
 //!
-//! Key types: [`Pipe`], [`End`]. Rules of `pipe(7)`: 64 KiB unless `F_SETPIPE_SZ` says otherwise; writes of up to `PIPE_BUF` bytes are not mixed.
+//! Key types: [`Pipe`], [`End`]. Rules of `pipe(7)`: 16 pages unless `F_SETPIPE_SZ` says otherwise; writes of up to `PIPE_BUF` bytes are not mixed.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -12,8 +12,8 @@ use abi::flags::PollEvents;
 use super::pulse::Pulse;
 use crate::wait::Bell;
 
-/// Bytes that a pipe holds at first.
-const CAPACITY: usize = 65536;
+/// Pages that a pipe holds at first (`PIPE_DEF_BUFFERS`).
+const PAGES: usize = 16;
 /// Bytes that a pipe may be made to hold (`fs.pipe-max-size`): root's too, since they are the machine's own memory.
 const MOST: usize = 1 << 20;
 /// Writes up to this size are whole or not at all.
@@ -49,12 +49,12 @@ pub(crate) enum Written {
     Broken,
 }
 
-/// Makes a pipe of this number: its reading and its writing end.
-pub(crate) fn pair(bell: &Bell, number: u64) -> (End, End) {
+/// Makes a pipe of this number for pages of this size: its reading and its writing end.
+pub(crate) fn pair(bell: &Bell, number: u64, page: usize) -> (End, End) {
     let pipe = Rc::new(Pipe {
         bell: bell.clone(),
         number,
-        capacity: Cell::new(CAPACITY),
+        capacity: Cell::new(PAGES * page),
         readers: Cell::new(1),
         writers: Cell::new(1),
         ..Pipe::default()
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn bytes_come_out_in_order_and_end_with_the_writer() {
-        let (read, write) = pair(&Bell::default(), 1);
+        let (read, write) = pair(&Bell::default(), 1, 4096);
         let mut to = [0; 4];
         assert_eq!(read.read(&mut to), None);
         assert_eq!(write.write(b"hello"), Written::Bytes(5));
@@ -204,11 +204,8 @@ mod tests {
     /// pipe(7): a write of at most PIPE_BUF bytes is atomic, a larger one may be partial.
     #[test]
     fn small_writes_are_whole_or_not_at_all() {
-        let (read, write) = pair(&Bell::default(), 1);
-        assert_eq!(
-            write.write(&vec![0; CAPACITY - 100]),
-            Written::Bytes(CAPACITY - 100)
-        );
+        let (read, write) = pair(&Bell::default(), 1, 4096);
+        assert_eq!(write.write(&vec![0; 65536 - 100]), Written::Bytes(65536 - 100));
         assert_eq!(write.write(&[0; 101]), Written::Full);
         assert_eq!(write.write(&[0; 5000]), Written::Bytes(100));
         assert_eq!(write.write(&[0; 5000]), Written::Full);
@@ -219,7 +216,7 @@ mod tests {
     /// fcntl(2), F_SETPIPE_SZ, as Linux 6.18 answers it.
     #[test]
     fn a_pipe_takes_another_size() {
-        let (read, write) = pair(&Bell::default(), 1);
+        let (read, write) = pair(&Bell::default(), 1, 4096);
         assert_eq!(read.set_capacity(5000, 4096), Ok(8192));
         assert_eq!(write.capacity(), 8192);
         assert_eq!(write.write(&[0; 10_000]), Written::Bytes(8192));
@@ -232,7 +229,7 @@ mod tests {
 
     #[test]
     fn nobody_reads_a_broken_pipe() {
-        let (read, write) = pair(&Bell::default(), 1);
+        let (read, write) = pair(&Bell::default(), 1, 4096);
         drop(read);
         assert_eq!(write.write(b"x"), Written::Broken);
         assert!(write.readiness().contains(PollEvents::ERR));

@@ -348,7 +348,8 @@ fn pipe2(call: &mut Call<'_>) -> Answer {
         return Err(Errno::EINVAL.into());
     }
     call.kernel.nameless += 1;
-    let (read, write) = pipe::pair(&call.kernel.bell, call.kernel.nameless);
+    let page = call.kernel.memory.granule().bytes() as usize;
+    let (read, write) = pipe::pair(&call.kernel.bell, call.kernel.nameless, page);
     let name = format!("pipe:[{}]", read.number()).into_bytes();
     let status = flags & OpenFlags::NONBLOCK;
     let close_on_exec = flags.contains(OpenFlags::CLOEXEC);

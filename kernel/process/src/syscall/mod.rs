@@ -7,7 +7,8 @@
 //! - [`mod@creds`]: users and groups.
 //! - [`time`]: clocks and sleep. [`timer`]: timers that send signals. [`signal`]: signals.
 //!   [`queue`]: signals with a value. [`tty`]: `ioctl`.
-//! - [`event`]: descriptors that tell of events. [`socket`], [`message`], [`sockopt`]: sockets. [`lock`]: file locks.
+//! - [`event`]: descriptors that tell of events. [`lock`]: file locks.
+//! - [`socket`], [`message`], [`sockopt`], [`netdevice`]: sockets.
 //! - [`xattr`]: extended attributes, which no file has. [`futex`]: what thread libraries stand on.
 //!   [`misc`]: facts about the machine, random bytes.
 //!
@@ -31,6 +32,7 @@ mod message;
 mod misc;
 pub(crate) use misc::{RELEASE, VERSION};
 mod mman;
+mod netdevice;
 mod path;
 mod pidfd;
 mod poll;

@@ -7,6 +7,7 @@ use abi::process::{RLIMIT_CPU, Rlimit};
 use abi::signal::{SIG_BLOCK, SigSet, Signal, code};
 use abi::time::encode_timeval;
 use abi::{Errno, nr};
+use arch::Trap;
 
 use super::tests::{Bench, err};
 use crate::{Clock, Exit, Pid, State};
@@ -15,13 +16,13 @@ const SECOND: u64 = 1_000_000_000;
 const POLLIN: u16 = 1;
 
 impl Bench {
+    /// The task's turn ends at this time.
     fn go_to(&mut self, ns: u64) {
         self.clock = Clock {
             monotonic_ns: ns,
             realtime_ns: ns + 1_000_000,
         };
-        self.kernel.advance(self.clock);
-        self.kernel.next_task();
+        self.kernel.handle(self.pid, Trap::Budget, self.clock);
     }
 
     fn block(&mut self, signals: &[Signal]) {
@@ -216,4 +217,28 @@ fn root_becomes_somebody_else_and_not_back() {
     assert_eq!(b.call(nr::KILL, &[child.get().into(), 15]), err(Errno::EPERM));
     assert_eq!(b.call_as(child, nr::KILL, &[b.pid.get().into(), 15]), 0);
     assert_eq!(b.kernel.find(child).map(|task| task.state), Some(State::Runnable));
+}
+
+#[test]
+fn interfaces_have_names_and_numbers() {
+    const GET_NAME: u64 = 0x8910;
+    const GET_INDEX: u64 = 0x8933;
+    let mut b = Bench::new();
+    let socket = b.call(nr::SOCKET, &[1, 2, 0]) as u64;
+    let at = b.pages(1);
+    b.put(at, b"no-such-one\0");
+    assert_eq!(b.call(nr::IOCTL, &[socket, GET_INDEX, at]), err(Errno::ENODEV));
+    b.put(at, b"lo\0");
+    match b.call(nr::IOCTL, &[socket, GET_INDEX, at]) {
+        0 => {
+            b.put(at, &[7; 16]);
+            assert_eq!(b.call(nr::IOCTL, &[socket, GET_NAME, at]), 0);
+            assert_eq!(&b.take::<4>(at), b"lo\0\0");
+        }
+        answer => {
+            assert_eq!(answer, err(Errno::ENODEV));
+            println!("only errors were checked: this host has no interface lo");
+        }
+    }
+    assert_eq!(b.call(nr::IOCTL, &[0, GET_INDEX, at]), err(Errno::ENOTTY));
 }

@@ -14,7 +14,7 @@ use abi::tty::{
 };
 use rustix::termios::{self, Action, OptionalActions, QueueSelector, Winsize};
 
-use super::{Answer, Call, Handler};
+use super::{Answer, Call, Handler, netdevice};
 use crate::file::host::errno;
 use crate::file::special::Special;
 use crate::file::{File, Kind};
@@ -42,6 +42,9 @@ fn ioctl(call: &mut Call<'_>) -> Answer {
     }
     match &file.kind {
         Kind::Stream(host) if termios::isatty(host) => terminal(call, &file, host, request, argument),
+        Kind::Special(Special::Unix(..) | Special::Inet(..)) if netdevice::is_known(request) => {
+            netdevice::ask(call, request, argument)
+        }
         Kind::Special(Special::Unix(socket, _)) if request == FIONREAD => {
             let waiting = socket.waiting() as u32;
             call.write(argument, &waiting.to_le_bytes())?;
