@@ -321,8 +321,14 @@ mod tests {
             send(&here, b"x", &[odd], 0, Some(to)),
             Err(rustix::io::Errno::INVAL)
         );
-        assert_eq!(send(&here, b"hello", &[limit.clone()], 0, Some(to)), Ok(5));
-        assert_eq!(send(&here, b"again", &[limit.clone()], 0, Some(to)), Ok(5));
+        assert_eq!(
+            send(&here, b"hello", std::slice::from_ref(&limit), 0, Some(to)),
+            Ok(5)
+        );
+        assert_eq!(
+            send(&here, b"again", std::slice::from_ref(&limit), 0, Some(to)),
+            Ok(5)
+        );
         let got = receive(&here, 100, 100, 0).expect("a message");
         assert_eq!((&got.bytes[..], &got.address), (&b"hello"[..], &name));
         assert_eq!(Control::decode_all(&got.control), Ok(vec![limit]));
