@@ -15,7 +15,7 @@ use crate::wait::Bell;
 /// Pages that a pipe holds at first (`PIPE_DEF_BUFFERS`).
 const PAGES: usize = 16;
 /// Bytes that a pipe may be made to hold (`fs.pipe-max-size`): root's too, since they are the machine's own memory.
-const MOST: usize = 1 << 20;
+pub(crate) const MOST: usize = 1 << 20;
 /// Writes up to this size are whole or not at all.
 const PIPE_BUF: usize = 4096;
 

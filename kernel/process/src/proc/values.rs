@@ -39,7 +39,7 @@ pub(super) static SYSCTL: &[Value] = &[
     fixed!("fs/nr_open", 1 << 20),
     fixed!("fs/overflowgid", 65534),
     fixed!("fs/overflowuid", 65534),
-    fixed!("fs/pipe-max-size", crate::file::pipe::CAPACITY),
+    fixed!("fs/pipe-max-size", crate::file::pipe::MOST),
     fixed!("fs/suid_dumpable", 0),
     fixed!("kernel/arch", "aarch64"),
     fixed!("kernel/cap_last_cap", 40),
