@@ -1,6 +1,7 @@
 //! Debian packages without root and without touching the host's apt: [`Archive`] downloads with private state folders
 //! (apt.conf(5): Dir::State, Dir::Cache) from the host's own sources, and `dpkg-deb -x` unpacks. Key types: [`Archive`].
-//! Neighbours: [`crate::toolchain`] (cross compiler, qemu) and [`crate::guests`] (the real arm64 programs).
+//! [`Archive::closure`] fetches packages with all that they depend on. Neighbours: [`crate::toolchain`] (cross compiler,
+//! qemu), [`crate::guests`] (the real arm64 programs) and [`crate::programs`] (whole root folders).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,7 +37,13 @@ impl Archive {
     }
 
     fn prepare(&self) -> Result<(), Trouble> {
-        for name in ["state/lists/partial", "cache/archives/partial", "log", "packages"] {
+        for name in [
+            "state/lists/partial",
+            "cache/archives/partial",
+            "log",
+            "packages",
+            "nothing/partial",
+        ] {
             let path = self.folder.join(name);
             fs::create_dir_all(&path).map_err(Trouble::file(&path))?;
         }
@@ -123,6 +130,31 @@ impl Archive {
         Ok(())
     }
 
+    /// Downloads these packages and everything that they depend on, as apt's own solver chooses it for an empty system;
+    /// the files, in the order of installation.
+    pub(crate) fn closure(&self, packages: &[&str]) -> Result<Vec<PathBuf>, Trouble> {
+        let install = |options: &[&str]| {
+            let mut apt = self.apt();
+            apt.args(["install", "--no-install-recommends"])
+                .args(options)
+                .args(packages);
+            capture(&mut apt, b"", Duration::from_secs(900))
+        };
+        // apt lists what is yet to fetch: for the list, nothing is there.
+        let nothing = format!("Dir::Cache::archives={}/nothing", self.folder.display());
+        let listed = install(&["--print-uris", "-o", &nothing])?;
+        let names: Vec<String> = listed.text().lines().filter_map(file_of_uri).collect();
+        if listed.status != 0 || names.is_empty() {
+            return Err(unobtainable(packages, &listed.stderr));
+        }
+        let fetched = install(&["--download-only"])?;
+        if fetched.status != 0 {
+            return Err(unobtainable(packages, &fetched.stderr));
+        }
+        let folder = self.folder.join("cache/archives");
+        Ok(names.iter().map(|name| folder.join(name)).collect())
+    }
+
     /// `NAME_VERSION_ARCHITECTURE.deb` among the downloads, the newest if there are several.
     fn file_of(&self, package: &str) -> Result<PathBuf, Trouble> {
         let folder = self.folder.join("packages");
@@ -140,5 +172,36 @@ impl Archive {
             tool: format!("package {package}"),
             why: format!("apt-get left no file in {}", folder.display()),
         })
+    }
+}
+
+/// The file's name in a line `'URI' NAME SIZE [HASH]` of `apt-get --print-uris`.
+fn file_of_uri(line: &str) -> Option<String> {
+    let mut fields = line.strip_prefix('\'')?.split(' ');
+    let name = fields.nth(1)?;
+    (name.ends_with(".deb") && !name.contains('/')).then(|| name.to_owned())
+}
+
+/// Packages that apt cannot get, with its last word.
+fn unobtainable(packages: &[&str], stderr: &str) -> Trouble {
+    Trouble::Missing {
+        tool: format!("packages {}", packages.join(" ")),
+        why: stderr.lines().last().unwrap_or("apt-get says nothing").to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_is_the_second_field_of_a_uri_line() {
+        let line = "'http://deb.debian.org/pool/libattr1_2.5.1-4_arm64.deb' libattr1_1%3a2.5.1-4_arm64.deb 21888 MD5Sum:5f";
+        assert_eq!(
+            file_of_uri(line).as_deref(),
+            Some("libattr1_1%3a2.5.1-4_arm64.deb")
+        );
+        assert_eq!(file_of_uri("Need to get 29.3 MB of archives."), None);
+        assert_eq!(file_of_uri("'http://x/y' ../y.deb 1"), None);
     }
 }

@@ -16,6 +16,7 @@ use crate::inputs::{self, Refused};
 use crate::live;
 use crate::outcome::{Check, Verdict};
 use crate::pages;
+use crate::programs;
 use crate::runner::{PageSize, Program, Runner};
 use crate::toolchain::{busybox, qemu};
 use crate::trouble::Trouble;
@@ -35,6 +36,7 @@ impl Plan {
         let mut checks = self.debian_checks();
         checks.extend(self.case_checks());
         if let Runner::Machine(pagewalk) = &self.runner {
+            checks.extend(programs::quick(pagewalk));
             checks.extend(live::checks(pagewalk));
             checks.extend(pages::checks(&pagewalk.with_file_name("vmmap")));
             checks.extend(truth::checks(pagewalk));
@@ -160,7 +162,7 @@ fn judge(judged: Judged) -> Verdict {
 }
 
 /// The last lines of standard error.
-fn tail(stderr: &str) -> String {
+pub(crate) fn tail(stderr: &str) -> String {
     let lines: Vec<&str> = stderr.lines().collect();
     let from = lines.len().saturating_sub(6);
     format!(
@@ -207,7 +209,7 @@ fn same(done: &Done, status: u8, stdout: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-fn first_difference(expected: &str, came: &str) -> String {
+pub(crate) fn first_difference(expected: &str, came: &str) -> String {
     let (mut left, mut right) = (expected.lines(), came.lines());
     for number in 1.. {
         match (left.next(), right.next()) {

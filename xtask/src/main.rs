@@ -1,6 +1,6 @@
 //! `cargo xtask`: one entry for every chore of the project. One file per subcommand: [`mod@test`], [`ci`], [`guests`],
-//! [`mod@bench`] with [`bench_vmmap`]; what they share is in [`command`] (running programs), [`debian`] (packages without root) and [`runner`]
-//! (a guest on the machine or under qemu-aarch64).
+//! [`mod@bench`] with [`bench_vmmap`], [`programs`]; what they share is in [`command`] (running programs), [`debian`]
+//! (packages without root) and [`runner`] (a guest on the machine or under qemu-aarch64).
 
 mod bench;
 mod bench_vmmap;
@@ -17,6 +17,7 @@ mod lockstep;
 mod outcome;
 mod pages;
 mod procps;
+mod programs;
 mod record;
 mod runner;
 mod test;
@@ -40,6 +41,9 @@ usage: cargo xtask COMMAND [OPTIONS]
   guests           rebuild the bundled ELF files and fetch the Debian programs
   guests --check   prove the committed ELF files identical to their sources
   guests --record  record the expected outputs on this host
+  programs [WORD...] [--page-size 4k|16k|64k] [--full] [--list] [--runner PROGRAM]
+                   Debian's arm64 programs in root folders of their own, against qemu-aarch64 in the same roots: the cases
+                   that `test` runs, or all with --full, or those whose name contains a WORD
   bench [NAME] [--rounds N] [--record] [--runner PROGRAM]
                    figures against qemu-aarch64 and the host's kernel, side by side, with targets; then `bench vmmap`
   bench vmmap[.wall|.stall][.NAME] [--rounds N] [--record]
@@ -58,6 +62,7 @@ fn main() -> ExitCode {
         Some((&"guests", rest)) => guests::run(rest),
         Some((&"bench", rest)) => bench::run(rest),
         Some((&"lockstep", rest)) => lockstep::run(rest),
+        Some((&"programs", rest)) => programs::run(rest),
         Some((&("help" | "--help" | "-h"), _)) | None => {
             print!("{HELP}");
             Ok(())

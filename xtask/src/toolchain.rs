@@ -136,6 +136,28 @@ pub(crate) fn qemu() -> Result<PathBuf, Trouble> {
     })
 }
 
+/// A qemu that needs no libraries, for use inside of a root folder: the installed one, or Debian's.
+pub(crate) fn static_qemu() -> Result<PathBuf, Trouble> {
+    // Debian 12 has it in a package of its own; later releases link the only one statically.
+    let places =
+        ["qemu-aarch64-static", "qemu-aarch64"].map(|name| tools_folder().join("usr/bin").join(name));
+    let unpacked = || places.iter().find(|path| path.is_file()).cloned();
+    if let Some(path) = find(&["qemu-aarch64-static"]).or_else(unpacked) {
+        return Ok(path);
+    }
+    let archive = Archive::open(None)?;
+    for package in ["qemu-user-static", "qemu-user"] {
+        archive.unpack(package, &tools_folder())?;
+        if let Some(path) = unpacked() {
+            return Ok(path);
+        }
+    }
+    Err(Trouble::Missing {
+        tool: "qemu-aarch64-static".into(),
+        why: "Debian's packages do not contain it".into(),
+    })
+}
+
 /// Debian's static busybox for arm64, in `guests/debian`; fetched if it is not there.
 pub(crate) fn busybox() -> Result<PathBuf, Trouble> {
     let folder = root().join("guests/debian");
