@@ -9,6 +9,8 @@ pub const AT_FDCWD: i32 = -100;
 pub const S_IFMT: u32 = 0o170000;
 /// A character device.
 pub const S_IFCHR: u32 = 0o020000;
+/// File type: a block device.
+pub const S_IFBLK: u32 = 0o060000;
 /// A socket.
 pub const S_IFSOCK: u32 = 0o140000;
 /// A pipe.

@@ -184,6 +184,7 @@ pub struct Kernel {
     /// Files whose last description was closed and that mm has not been told of.
     pub(crate) closing: Rc<RefCell<Vec<FileId>>>,
     pub(crate) locks: crate::file::locks::Locks,
+    pub(crate) fifos: crate::file::fifo::Fifos,
     /// The names of Unix sockets, and what is on its way between them.
     pub(crate) names: crate::file::unix::Names,
     pub(crate) hub: Rc<crate::file::unix::Hub>,
@@ -240,6 +241,7 @@ impl Kernel {
             closing: Rc::default(),
             names: Default::default(),
             locks: Default::default(),
+            fifos: Default::default(),
             hub: Rc::default(),
             foreground: Pid::new(config.first_pid),
             terminal: None,

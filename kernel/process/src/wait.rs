@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use abi::flags::PollEvents;
 
+use crate::file::fifo::Opening;
 use crate::futex::Waiter;
 
 /// Counts what happened inside the kernel that could end somebody's wait: bytes in a pipe, a child's end, a signal.
@@ -59,6 +60,8 @@ pub(crate) struct Wait {
     pub(crate) heard: u64,
     /// The bell does not end it: whoever wakes it says so by `over`.
     pub(crate) deaf: bool,
+    /// The file that is being opened (`fifo(7)`): given up with the wait.
+    pub(crate) opening: Option<Opening>,
     /// A host descriptor was reported ready, it was woken, or the task was continued.
     pub(crate) over: bool,
 }
@@ -72,6 +75,7 @@ impl Wait {
             restart: Restart::IfAsked,
             heard: 0,
             deaf: false,
+            opening: None,
             over: false,
         }
     }

@@ -3,7 +3,7 @@
 //! - [`table`]: a task's descriptors.
 //! - [`resolve`]: the one place where a path becomes a place; with [`root`], which confines it, and [`read_only`].
 //! - [`open`]: from a place to an open file.
-//! - [`host`]: files of the host. [`pipe`]: pipes between guests. [`bundle`]: programs that come with the machine.
+//! - [`host`]: files of the host. [`pipe`], [`fifo`]: pipes between guests. [`bundle`]: programs that come with the machine.
 //! - [`special`]: what is no stream of bytes: [`eventfd`], [`timerfd`], signals, [`epoll`], sockets ([`unix`], [`inet`]).
 //! - [`io`]: reading and writing without ever blocking the machine. [`stat`]: what a file says of itself.
 //!
@@ -12,6 +12,7 @@
 pub(crate) mod bundle;
 pub(crate) mod epoll;
 pub(crate) mod eventfd;
+pub(crate) mod fifo;
 pub(crate) mod host;
 pub(crate) mod inet;
 pub(crate) mod inet_control;

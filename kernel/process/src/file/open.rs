@@ -95,11 +95,18 @@ impl Kernel {
             // What was looked at may have been replaced since.
             how.remove(OFlags::CREATE | OFlags::EXCL | OFlags::TRUNC);
         }
-        let fd = rustix::fs::openat(CWD, name, how, mode).map_err(errno)?;
-        let fd = Rc::new(fd);
+        let opened = rustix::fs::openat(CWD, name, how, mode);
+        if matches!(opened, Err(rustix::io::Errno::NXIO)) {
+            // The host has no reader for a FIFO that is to be written.
+            return self.open_written_fifo(name, how, &path.shown, flags);
+        }
+        let fd = Rc::new(opened.map_err(errno)?);
         let stat = convert_stat(&rustix::fs::fstat(&fd).map_err(errno)?);
         if self.config.read_only && flags.bits() & O_ACCMODE != 0 && stat.mode & S_IFMT == S_IFREG {
             return Err(Errno::EROFS);
+        }
+        if self.is_own_fifo(&stat) && !flags.contains(OpenFlags::PATH) {
+            return self.open_fifo(fd, &stat, normalize(&path.shown), flags);
         }
         // A link of the host may lead into its /proc, where the machine's own memory is a file to its user.
         if flags.bits() & O_ACCMODE != 0 && rustix::fs::fstatfs(&fd).map_err(errno)?.f_type == HOST_PROC {
@@ -344,7 +351,7 @@ fn proc_fd(fd: &OwnedFd) -> String {
 }
 
 /// Flags that act only while a file is opened.
-const CREATION: OpenFlags = OpenFlags::CREAT
+pub(super) const CREATION: OpenFlags = OpenFlags::CREAT
     .union(OpenFlags::EXCL)
     .union(OpenFlags::NOCTTY)
     .union(OpenFlags::TRUNC)

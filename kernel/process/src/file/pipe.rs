@@ -1,9 +1,11 @@
 //! Pipes between guests, in the kernel's own memory: nothing of them reaches the host.
 //!
 //! Key types: [`Pipe`], [`End`]. Rules of `pipe(7)`: 16 pages unless `F_SETPIPE_SZ` says otherwise; writes of up to `PIPE_BUF` bytes are not mixed.
+//! A pipe with a name is [`fifo`](super::fifo)'s: its ends come and go.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use abi::Errno;
@@ -26,6 +28,8 @@ pub(crate) struct Pipe {
     capacity: Cell<usize>,
     readers: Cell<u32>,
     writers: Cell<u32>,
+    /// Reading and writing ends that there have ever been.
+    came: [Cell<u64>; 2],
     bell: Bell,
     pulse: Pulse,
     number: u64,
@@ -35,7 +39,12 @@ pub(crate) struct Pipe {
 #[derive(Debug)]
 pub(crate) struct End {
     pipe: Rc<Pipe>,
+    reads: bool,
     writes: bool,
+    /// The writers that had come and gone before this end: of their end nothing is told.
+    before: u64,
+    /// The file that is the name of a FIFO.
+    node: Option<Rc<OwnedFd>>,
 }
 
 /// What a write to a pipe came to.
@@ -51,22 +60,76 @@ pub(crate) enum Written {
 
 /// Makes a pipe of this number for pages of this size: its reading and its writing end.
 pub(crate) fn pair(bell: &Bell, number: u64, page: usize) -> (End, End) {
-    let pipe = Rc::new(Pipe {
-        bell: bell.clone(),
-        number,
-        capacity: Cell::new(PAGES * page),
-        readers: Cell::new(1),
-        writers: Cell::new(1),
-        ..Pipe::default()
-    });
-    let read = End {
-        pipe: Rc::clone(&pipe),
-        writes: false,
-    };
-    (read, End { pipe, writes: true })
+    let pipe = Pipe::new(bell, number, page);
+    (
+        End::of(&pipe, true, false, None),
+        End::of(&pipe, false, true, None),
+    )
+}
+
+impl Pipe {
+    /// A pipe without ends, for pages of this size.
+    pub(crate) fn new(bell: &Bell, number: u64, page: usize) -> Rc<Self> {
+        Rc::new(Self {
+            bell: bell.clone(),
+            number,
+            capacity: Cell::new(PAGES * page),
+            ..Self::default()
+        })
+    }
+
+    /// Whether somebody has the other end of one that reads, or writes, open.
+    pub(crate) fn has_partner(&self, writes: bool) -> bool {
+        let partners = if writes { &self.readers } else { &self.writers };
+        partners.get() > 0
+    }
+
+    /// How many partners of an end that reads, or writes, there have ever been.
+    pub(crate) fn partners_so_far(&self, writes: bool) -> u64 {
+        self.came[usize::from(!writes)].get()
+    }
 }
 
 impl End {
+    /// One more end of a pipe: reading, writing, or both.
+    pub(crate) fn of(pipe: &Rc<Pipe>, reads: bool, writes: bool, node: Option<Rc<OwnedFd>>) -> Self {
+        let before = match pipe.writers.get() {
+            0 => pipe.came[1].get(),
+            _ => u64::MAX,
+        };
+        let ends = [(reads, &pipe.readers), (writes, &pipe.writers)];
+        for ((used, count), came) in ends.into_iter().zip(&pipe.came) {
+            if used {
+                count.set(count.get() + 1);
+                came.set(came.get() + 1);
+            }
+        }
+        pipe.pulse.changed();
+        pipe.bell.ring();
+        Self {
+            pipe: Rc::clone(pipe),
+            reads,
+            writes,
+            before,
+            node,
+        }
+    }
+
+    /// What it is an end of.
+    pub(crate) fn pipe(&self) -> &Pipe {
+        &self.pipe
+    }
+
+    /// Whether bytes can be put in here.
+    pub(crate) fn is_writer(&self) -> bool {
+        self.writes
+    }
+
+    /// The file that is its name, if it has one.
+    pub(crate) fn node(&self) -> Option<&Rc<OwnedFd>> {
+        self.node.as_ref()
+    }
+
     /// Takes bytes out: how many, 0 at the end, `None` if there are none yet.
     pub(crate) fn read(&self, to: &mut [u8]) -> Option<usize> {
         let mut bytes = self.pipe.bytes.borrow_mut();
@@ -112,11 +175,12 @@ impl End {
             if self.pipe.readers.get() == 0 {
                 events |= PollEvents::ERR;
             }
-        } else {
+        }
+        if self.reads {
             if !bytes.is_empty() {
                 events |= PollEvents::IN | PollEvents::RDNORM;
             }
-            if self.pipe.writers.get() == 0 {
+            if self.pipe.writers.get() == 0 && self.pipe.came[1].get() != self.before {
                 events |= PollEvents::HUP;
             }
         }
@@ -172,12 +236,13 @@ impl End {
 
 impl Drop for End {
     fn drop(&mut self) {
-        let count = if self.writes {
-            &self.pipe.writers
-        } else {
-            &self.pipe.readers
-        };
-        count.set(count.get() - 1);
+        let ends = [
+            (self.reads, &self.pipe.readers),
+            (self.writes, &self.pipe.writers),
+        ];
+        for (_, count) in ends.into_iter().filter(|(used, _)| *used) {
+            count.set(count.get() - 1);
+        }
         self.pipe.pulse.changed();
         self.pipe.bell.ring();
     }

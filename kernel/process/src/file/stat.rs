@@ -32,6 +32,7 @@ impl Kernel {
                     ..own(S_IFREG | if file.writable() { 0o777 } else { 0o555 }, size)
                 }
             }
+            Kind::Pipe(end) if end.node().is_some() => return self.stat_fifo(end),
             Kind::Pipe(end) => Stat {
                 inode: end.number(),
                 ..own(S_IFIFO | 0o600, 0)

@@ -241,7 +241,13 @@ fn openat(call: &mut Call<'_>) -> Answer {
     let path = call.path(call.args[1])?;
     let flags = OpenFlags::from_bits_retain(call.args[2] as u32);
     let (pid, from, mode) = (call.pid, call.int(0), call.args[3] as u32);
-    let file = call.kernel.open(pid, from, &path, flags, mode)?;
+    let file = match call.opening() {
+        Some(opening) => opening?,
+        None => {
+            let file = call.kernel.open(pid, from, &path, flags, mode)?;
+            call.meet_partner(file)?
+        }
+    };
     call.add_file(file, flags.contains(OpenFlags::CLOEXEC), 0)
 }
 

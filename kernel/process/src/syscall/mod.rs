@@ -7,7 +7,8 @@
 //! - [`mod@creds`]: users and groups.
 //! - [`time`]: clocks and sleep. [`timer`]: timers that send signals. [`signal`]: signals.
 //!   [`queue`]: signals with a value. [`tty`]: `ioctl`.
-//! - [`event`]: descriptors that tell of events. [`lock`]: file locks.
+//! - [`event`]: descriptors that tell of events. [`lock`]: file locks. [`watch`]: inotify.
+//! - [`space`]: `fallocate` and `copy_file_range`. [`fifo`]: `mknodat`, and waiting for a FIFO's other side.
 //! - [`socket`], [`message`], [`sockopt`], [`netdevice`]: sockets.
 //! - [`xattr`]: extended attributes, which no file has. [`futex`]: what thread libraries stand on.
 //!   [`misc`]: facts about the machine, random bytes.
@@ -25,6 +26,7 @@ use crate::wait::{Progress, Wait};
 mod clone;
 mod creds;
 mod event;
+mod fifo;
 mod file;
 mod futex;
 mod lock;
@@ -42,15 +44,19 @@ mod sched;
 mod signal;
 mod socket;
 mod sockopt;
+mod space;
 mod time;
 mod timer;
 mod tty;
 mod waitid;
+mod watch;
 mod whole;
 mod xattr;
 
 #[cfg(test)]
 mod event_tests;
+#[cfg(test)]
+mod fifo_tests;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
@@ -116,6 +122,9 @@ static HANDLERS: [Option<Handler>; nr::COUNT] = {
         creds::CALLS,
         timer::CALLS,
         pidfd::CALLS,
+        fifo::CALLS,
+        watch::CALLS,
+        space::CALLS,
     ];
     let mut family = 0;
     while family < families.len() {

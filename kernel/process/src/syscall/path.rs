@@ -53,7 +53,7 @@ impl Call<'_> {
     }
 
     /// A path of the host at which a call wants to make something.
-    fn new_path(&mut self, from: i32, at: u64) -> Result<HostPath, Errno> {
+    pub(super) fn new_path(&mut self, from: i32, at: u64) -> Result<HostPath, Errno> {
         let path = self.host_path(from, at)?;
         self.kernel.may_change(&path.itself, Change::Make)?;
         Ok(path)
@@ -67,7 +67,7 @@ impl Call<'_> {
     }
 
     /// A path of the host, whatever is done with it.
-    fn host_path(&mut self, from: i32, at: u64) -> Result<HostPath, Errno> {
+    pub(super) fn host_path(&mut self, from: i32, at: u64) -> Result<HostPath, Errno> {
         let path = self.path(at)?;
         match self.kernel.resolve(self.pid, from, &path)? {
             Place::Host(path) => Ok(path),
@@ -268,7 +268,7 @@ fn unlinkat(call: &mut Call<'_>) -> Answer {
     Ok(0)
 }
 
-fn permissions(call: &Call<'_>, mode: u64) -> Mode {
+pub(super) fn permissions(call: &Call<'_>, mode: u64) -> Mode {
     let umask = call.task().directories.borrow().umask;
     Mode::from_bits_truncate(mode as u32 & 0o7777 & !umask)
 }
