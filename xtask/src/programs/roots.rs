@@ -20,7 +20,7 @@ use super::reference;
 pub(crate) const WORK: &str = "/work";
 
 /// Raised when the way of building changes: older roots are then built anew.
-const EDITION: u32 = 2;
+const EDITION: u32 = 3;
 
 /// A root folder.
 #[derive(Debug, PartialEq, Eq)]
@@ -77,7 +77,9 @@ fn built(root: &Root) -> Result<PathBuf, Trouble> {
         symlink("bash", &shell).map_err(Trouble::file(&shell))?;
     }
     // The cases' folder, and what a root of few packages lacks.
-    for name in ["work", "proc", "dev", "sys", "tmp", "root", "run", "var/tmp"] {
+    for name in [
+        "work", "proc", "dev", "sys", "tmp", "root", "run", "var/tmp", "dev/shm",
+    ] {
         let path = folder.join(name);
         fs::create_dir_all(&path).map_err(Trouble::file(&path))?;
     }

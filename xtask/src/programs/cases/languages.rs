@@ -26,7 +26,7 @@ static PYTHON: Root = Root {
 
 static SMALL: Root = Root {
     name: "small",
-    packages: &["bash", "coreutils", "libc-bin", "lua5.4", "sqlite3"],
+    packages: &["bash", "coreutils", "libc-bin", "lua5.4", "sed", "sqlite3"],
     setup: &[],
 };
 
@@ -63,6 +63,7 @@ pub(super) static CASES: &[Case] = &[
     perl!("perl-processes", "processes.pl", true),
     python!("python-language", "language.py", true),
     python!("python-processes", "processes.py", false),
+    python!("python-descriptors", "descriptors.py", false),
     python!("python-threads", "threads.py", false),
     python!("python-sockets", "sockets.py", false),
     python!("python-memory", "memory.py", true),

@@ -53,5 +53,6 @@ pub(super) static CASES: &[Case] = &[
     bash!("coreutils-text", "coreutils-text.sh", true),
     bash!("coreutils-files", "coreutils-files.sh", true),
     bash!("coreutils-processes", "coreutils-processes.sh", true),
+    bash!("coreutils-system", "coreutils-system.sh", false),
     bash!("archives", "archives.sh", false),
 ];

@@ -8,7 +8,7 @@ kill -STOP %1; while [ -z "$(jobs -s)" ]; do sleep 0.02; done
 jobs -s | sed 's/  */ /g'
 bg %1 >/dev/null
 kill %1; wait %1; echo "first $?"
-kill -9 %3; wait %3; echo "third $?"
+kill -9 %3; { wait %3; echo "third $?"; } 2>/dev/null
 (exit 3) & wait $!; echo "$?"
 (sleep 0.2; exit 5) & fg %% >/dev/null; echo "fg $?"
 sleep 0.1 & sleep 0.1 & wait; echo "all done $?"; jobs

@@ -25,8 +25,8 @@ expr length abcd; expr 5 '*' 9; expr abc : 'a\(.\)'; printf '%s %d %o %e\n' x 10
 wc five n; wc -L n; ptx -A <<<"small index" | wc -l; 
 grep -c 9 n; grep -n '^19[5-7] ' n; grep -E '^(1|2)0+ ' n; grep -v x n | wc -l; grep -o 'k[0-9]' five | tr '\n' ' '; grep -P '^1(?=5\d x)' n | head -2; grep -rl one . | sort; grep -w 77 n; grep -i -A1 -m1 K3 five
 sed -n '2,3p;5q' five; sed -E 's/k([0-9])/<\1>/' five; sed -e '1!G;h;$!d' names; sed -i.bak 's/one/ONE/' names; cat names names.bak
-awk '{ s += $2 } END { print s, NR }' FS='v' five; awk 'BEGIN { while (("seq 3" | getline x) > 0) t += x; print t; printf "%.3f %s\n", atan2(0, -1), toupper("up") }'
-awk '{ c[substr($1, 1, 1)]++ } END { for (i = 1; i <= 9; i++) printf "%d ", c[i]; print "" }' n; gawk 'BEGIN { print strftime("%F", 0, 1), length("äö"), gensub(/b/, "X", 2, "abab"); print systime() > 0 }' | head -1
+gawk '{ s += $2 } END { print s, NR }' FS='v' five; gawk 'BEGIN { while (("seq 3" | getline x) > 0) t += x; print t; printf "%.3f %s\n", atan2(0, -1), toupper("up") }'
+gawk '{ c[substr($1, 1, 1)]++ } END { for (i = 1; i <= 9; i++) printf "%d ", c[i]; print "" }' n; gawk 'BEGIN { print strftime("%F", 0, 1), length("äö"), gensub(/b/, "X", 2, "abab"); print (systime() > 0) }' | head -1
 date -u -d '2024-02-29 12:34:56 +1 year' '+%F %T %j %U'; TZ=Europe/Berlin date -d @1700000000 +%c; TZ=EST5EDT date -d '2024-07-01 UTC' '+%F %T %Z'; date -d 'not a date' 2>&1
 tail -n 5 -f n --pid=$$ >followed & follower=$!; sleep 0.5; echo "2001 new" >>n; sleep 1.5; kill $follower; wait $follower; cat followed
 timeout 1 tail -f five; echo "tail $?"

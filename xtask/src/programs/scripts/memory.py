@@ -24,17 +24,6 @@ class Pair(ctypes.Structure): _fields_ = [("a", ctypes.c_int8), ("b", ctypes.c_d
 pair = Pair(1, 2.5, 31); print(ctypes.sizeof(Pair), Pair.b.offset, pair.c, bytes(pair)[:1]); text = ctypes.create_string_buffer(100); libc.snprintf(text, 100, b"%d %s %.2f", 5, b"words", ctypes.c_double(1.5)); print(text.value); pointer = ctypes.cast(text, ctypes.POINTER(ctypes.c_char)); print(pointer[:3]); ctypes.memset(text, ord("z"), 4); print(text.value[:6])
 class Div(ctypes.Structure): _fields_ = [("quot", ctypes.c_int), ("rem", ctypes.c_int)]
 libc.div.restype = Div; d = libc.div(17, 5); print(d.quot, d.rem); print(libc.mprotect(0, 0, 0), libc.mprotect(1, 1, 0), os.strerror(ctypes.get_errno()))
-pid = os.fork()
-if pid == 0:
-    import resource; resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); ctypes.string_at(8)
-print(signal.Signals(-os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])).name)
-pid = os.fork()
-if pid == 0:
-    import resource; resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); resource.setrlimit(resource.RLIMIT_AS, (1 << 29, 1 << 29))
-    try: bytearray(1 << 30)
-    except MemoryError: os._exit(3)
-    os._exit(4)
-print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 block = shared_memory.SharedMemory(create=True, size=100000); block.buf[:4] = b"data"; pid = os.fork()
 if pid == 0:
     other = shared_memory.SharedMemory(name=block.name); other.buf[4:8] = bytes(other.buf[:4]).upper(); other.close(); os._exit(0)
