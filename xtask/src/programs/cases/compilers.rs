@@ -20,7 +20,7 @@ pub(super) static CASES: &[Case] = &[
         ],
         stdin: "",
         files: &[("hello.c", include_str!("../scripts/hello.c"))],
-        quick: true,
+        quick: false,
     },
     Case {
         name: "gcc-project",

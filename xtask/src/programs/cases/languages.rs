@@ -59,14 +59,14 @@ macro_rules! python {
 }
 
 pub(super) static CASES: &[Case] = &[
-    perl!("perl-language", "language.pl", true),
+    perl!("perl-language", "language.pl", false),
     perl!("perl-processes", "processes.pl", true),
-    python!("python-language", "language.py", true),
+    python!("python-language", "language.py", false),
     python!("python-processes", "processes.py", false),
     python!("python-descriptors", "descriptors.py", false),
     python!("python-threads", "threads.py", false),
     python!("python-sockets", "sockets.py", false),
-    python!("python-memory", "memory.py", true),
+    python!("python-memory", "memory.py", false),
     python!("python-multiprocessing", "multi.py", false),
     Case {
         name: "lua",
