@@ -121,6 +121,27 @@ fn without_waiting() {
     assert_eq!(u32::from_le_bytes(mode), 0o010_600);
 }
 
+/// glibc's `lchmod`: `O_PATH`, then chmod(2) by the descriptor's name.
+#[test]
+fn the_mode_is_changed_by_a_descriptors_name() {
+    const PATH: u64 = 0o10_000_000;
+    let mut p = Place::new();
+    assert_eq!(p.mknod("f", FIFO), 0);
+    let pid = p.bench.pid;
+    let fd = p.open(pid, "f", PATH);
+    let at = p.bench.pages(1);
+    p.bench.put(at, format!("/proc/self/fd/{fd}\0").as_bytes());
+    assert_eq!(p.bench.call(nr::FCHMODAT, &[AT_FDCWD, at, 0o640]), 0);
+    assert_eq!(p.bench.call(nr::FSTAT, &[fd as u64, at]), 0);
+    let mode: [u8; 4] = p.bench.take(at + 16);
+    assert_eq!(u32::from_le_bytes(mode), 0o010_640);
+    // A file that was opened to be read is not changed by its descriptor's name.
+    assert_eq!(p.mknod("file", 0o600), 0);
+    let fd = p.open(pid, "file", 0);
+    p.bench.put(at, format!("/proc/self/fd/{fd}\0").as_bytes());
+    assert_eq!(p.bench.call(nr::FCHMODAT, &[AT_FDCWD, at, 0]), err(Errno::EPERM));
+}
+
 #[test]
 fn no_device_is_made() {
     let mut p = Place::new();

@@ -11,10 +11,10 @@ use abi::time::{Timespec, UTIME_NOW, UTIME_OMIT};
 use rustix::fs::{Access, CWD, Gid, Mode, Timestamps, Uid};
 
 use super::{Answer, Call, Handler};
-use crate::file::File;
 use crate::file::host::errno;
 use crate::file::read_only::Change;
 use crate::file::resolve::{self, HostPath, Place, normalize};
+use crate::file::{File, Kind};
 use crate::proc;
 
 pub(super) const CALLS: &[(usize, Handler)] = &[
@@ -71,8 +71,19 @@ impl Call<'_> {
         let path = self.path(at)?;
         match self.kernel.resolve(self.pid, from, &path)? {
             Place::Host(path) => Ok(path),
-            Place::Proc(_) | Place::Device(..) | Place::Descriptor(_) => Err(Errno::EPERM),
+            Place::Descriptor(fd) => self.held_place(fd),
+            Place::Proc(_) | Place::Device(..) => Err(Errno::EPERM),
             Place::Program(_) | Place::Programs => Err(Errno::EROFS),
+        }
+    }
+
+    /// The object of an `O_PATH` descriptor, by its name in `/proc`: glibc's `lchmod` has no other way. Other descriptors
+    /// may be of files outside of a root folder, given to be read only.
+    fn held_place(&self, fd: i32) -> Result<HostPath, Errno> {
+        let file = self.file(fd)?;
+        match &file.kind {
+            Kind::Place(host) => Ok(HostPath::held(file.path.clone(), Rc::clone(host))),
+            _ => Err(Errno::EPERM),
         }
     }
 
@@ -324,7 +335,7 @@ fn truncate(call: &mut Call<'_>) -> Answer {
     let file = call
         .kernel
         .open(call.pid, AT_FDCWD, &path, OpenFlags::WRONLY, 0)?;
-    let crate::file::Kind::Regular {
+    let Kind::Regular {
         memory,
         host: Some(host),
         ..
