@@ -11,7 +11,7 @@ kill %1; wait %1; echo "first $?"
 kill -9 %3; { wait %3; echo "third $?"; } 2>/dev/null
 (exit 3) & wait $!; echo "$?"
 (sleep 0.2; exit 5) & fg %% >/dev/null; echo "fg $?"
-sleep 0.1 & sleep 0.1 & wait; echo "all done $?"; jobs
+sleep 0.1 & sleep 0.1 & wait; echo "all done $?"; jobs >/dev/null
 (sleep 0.05; exit 1) & (sleep 100; exit 2) & last=$!
 wait -n; echo "next $?"
 kill -- -$last; wait $last; echo "group $?"
