@@ -8,6 +8,7 @@ use process::{Spawn, SpawnError};
 use ram::RamError;
 
 use crate::debug::DebugAddress;
+use crate::swap_file::Swap;
 
 /// What a machine is made of.
 #[derive(Debug)]
@@ -16,6 +17,10 @@ pub struct Config {
     pub granule: Granule,
     /// The amount of RAM, a multiple of the page size.
     pub ram: Bytes,
+    /// Which page leaves when RAM is full.
+    pub policy: policy::Name,
+    /// Where pages without a file go then.
+    pub swap: Swap,
     /// The kernel's part: seed, vDSO, bundled programs.
     pub kernel: process::Config,
     /// The first program, its arguments and environment.
@@ -31,6 +36,8 @@ pub struct Config {
 pub enum MachineError {
     /// RAM could not be made.
     Ram(RamError),
+    /// The swap file could not be made.
+    Swap(io::Error),
     /// The program could not be loaded.
     Program(SpawnError),
     /// The control socket could not be made.
@@ -52,6 +59,7 @@ impl fmt::Display for MachineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ram(error) => error.fmt(f),
+            Self::Swap(error) => write!(f, "the swap file cannot be made: {error}"),
             Self::Program(error) => error.fmt(f),
             Self::Socket(error) => write!(f, "the control socket cannot be made: {error}"),
             Self::DebugSocket(error) => write!(f, "cannot listen for a debugger: {error}"),
@@ -72,9 +80,11 @@ impl std::error::Error for MachineError {
         match self {
             Self::Ram(error) => Some(error),
             Self::Program(error) => Some(error),
-            Self::Socket(error) | Self::DebugSocket(error) | Self::Signals(error) | Self::Wait(error) => {
-                Some(error)
-            }
+            Self::Swap(error)
+            | Self::Socket(error)
+            | Self::DebugSocket(error)
+            | Self::Signals(error)
+            | Self::Wait(error) => Some(error),
             Self::Deadlock { .. } => None,
         }
     }

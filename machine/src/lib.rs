@@ -19,6 +19,7 @@ pub mod debug;
 pub mod server;
 mod signals;
 pub mod stats;
+mod swap_file;
 mod wait;
 
 use std::time::{Duration, Instant};
@@ -32,6 +33,7 @@ use ram::Ram;
 
 pub use config::{Config, MachineError};
 pub use stats::Stats;
+pub use swap_file::Swap;
 
 use clock::Clock;
 use debug::Debugger;
@@ -91,7 +93,13 @@ impl Machine {
         } else {
             Clock::host()
         };
-        let mut kernel = Kernel::new(Memory::new(ram.clone()), config.kernel, clock.now(0));
+        let reclaim = mm::ReclaimConfig {
+            policy: config.policy,
+            seed: config.kernel.seed.unwrap_or_default(),
+            swap: config.swap.open().map_err(MachineError::Swap)?,
+        };
+        let memory = Memory::with_reclaim(ram.clone(), reclaim);
+        let mut kernel = Kernel::new(memory, config.kernel, clock.now(0));
         kernel.spawn(&config.program).map_err(MachineError::Program)?;
         let server = config
             .serve
@@ -171,12 +179,14 @@ impl Machine {
         }
     }
 
-    /// Between slices: has the host something for a task, or somebody a question? Tasks that only give way to each other have
+    /// Between slices: is RAM short, has the host something for a task, or somebody a question? Tasks that only give way to each other have
     /// slices of a few instructions, so not after each.
     fn look_outside(&mut self) -> Result<(), MachineError> {
         let (retired, visits) = self.looked;
         if self.cpu.retired() - retired >= SLICE || self.visits - visits >= MOST_VISITS {
             self.looked = (self.cpu.retired(), self.visits);
+            self.kernel.memory_mut().background_reclaim();
+            self.deliver_tlb_ops();
             self.notice_ready_hosts()?;
             self.serve();
         }

@@ -72,6 +72,8 @@ pub(crate) fn gather(cpu: &Cpu, mmu: &Mmu, kernel: &Kernel, elapsed: Duration) -
     stats.push("frames_at_peak", frames(&kernel.memory().peak_frames()));
     stats.push("frames_at_end", frames(&kernel.memory().frames()));
     stats.push("memory", memory(kernel.memory()));
+    stats.push("reclaim", reclaim(kernel.memory().counters()));
+    stats.push("swap", swap(kernel.memory()));
     let nanoseconds = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
     stats.push("time", [("wall_ns", nanoseconds)]);
     stats
@@ -129,6 +131,7 @@ fn fault_name(kind: FaultKind) -> &'static str {
         FaultKind::StackGrowth => "stack_growth",
         FaultKind::AccessFlag => "access_flag",
         FaultKind::Spurious => "spurious",
+        FaultKind::SwapIn => "swap_in",
     }
 }
 
@@ -153,6 +156,41 @@ fn memory(memory: &mm::Memory) -> [(&'static str, u64); 5] {
         ("copies", counters.cow_copies),
         ("fault_around_pages", counters.fault_around),
         ("file_kib_read", counters.pgpgin),
+    ]
+}
+
+fn reclaim(counters: &mm::Counters) -> [(&'static str, u64); 10] {
+    [
+        ("pgscan_background", counters.pgscan_kswapd),
+        ("pgscan_direct", counters.pgscan_direct),
+        ("pgsteal_background", counters.pgsteal_kswapd),
+        ("pgsteal_direct", counters.pgsteal_direct),
+        ("direct_reclaims", counters.allocstall),
+        ("lazily_freed", counters.pglazyfreed),
+        ("refaults_anonymous", counters.workingset_refault_anon),
+        ("refaults_file", counters.workingset_refault_file),
+        ("activated_anonymous", counters.workingset_activate_anon),
+        ("activated_file", counters.workingset_activate_file),
+    ]
+}
+
+fn swap(memory: &mm::Memory) -> [(&'static str, u64); 13] {
+    let counters = memory.counters();
+    let usage = memory.swap();
+    [
+        ("slots", usage.total),
+        ("slots_used_at_end", usage.used),
+        ("slots_bad", usage.bad),
+        ("pswpin", counters.pswpin),
+        ("pswpout", counters.pswpout),
+        ("evicted_without_write", counters.swap_clean),
+        ("read_ahead", counters.swap_ra),
+        ("found_in_ram", counters.swap_cache_hits),
+        ("read_errors", counters.swap_read_errors),
+        ("write_errors", counters.swap_write_errors),
+        ("zero_pages_at_end", usage.zeros),
+        ("compressed_pages_at_end", usage.compressed),
+        ("compressed_bytes_at_end", usage.compressed_bytes),
     ]
 }
 

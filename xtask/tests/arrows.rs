@@ -27,7 +27,9 @@ const ALLOWED: &[(&str, &str, &[&str])] = &[
     (
         "cli",
         "tools/cli",
-        &["arch", "guests", "machine", "observe", "policy", "process", "procfs"],
+        &[
+            "arch", "guests", "machine", "observe", "policy", "process", "procfs",
+        ],
     ),
     ("guests", "guests", &[]),
     ("xtask", "xtask", &["guests"]),

@@ -7,7 +7,6 @@ use crate::core_state::Core;
 use crate::error::{MapError, ViolationKind};
 use crate::fault::{self, Context};
 use crate::frames::FrameState;
-use crate::map::touch;
 use crate::protect::change;
 use crate::request::{Advice, Content, SpaceId};
 use crate::space::Space;
@@ -17,22 +16,21 @@ impl Memory {
     /// Takes advice about `range`, on all mapped parts of it; a hole is [`MapError::Unmapped`] afterwards.
     ///
     /// - `DontNeed` drops the pages: private memory reads as zeros or the file again. `Free` marks private
-    ///   anonymous pages as lazily freed: until there is reclaim they keep their bytes, and a write ends it.
+    ///   anonymous pages as lazily freed: until they are reclaimed they keep their bytes, and a write ends it.
     /// - `PopulateRead` and `PopulateWrite` make pages present; failures are [`MapError::Invalid`] (the rights
     ///   forbid it), [`MapError::BadAddress`] (past the end of the file), [`MapError::OutOfRam`].
     /// - `DontFork`, `WipeOnFork`, `DontDump`, `Random`, `Sequential`, `HugePage` and their opposites set flags
     ///   of the mapping; `Random` also stops readahead.
     /// - `WillNeed` reads file pages into the cache while frames are plenty. `Cold` clears the access flags.
-    /// - `PageOut` checks its arguments and does nothing: there is nothing yet to page out to.
+    /// - `PageOut` evicts the pages that nobody else maps.
     ///
     /// [`MapError::Invalid`] for `DontNeed`, `Free`, `Cold`, `PageOut` of locked memory, and for `Free` and
     /// `WipeOnFork` of anything but private anonymous memory.
     pub fn advise(&mut self, space: SpaceId, range: PageRange, advice: Advice) -> Result<(), MapError> {
-        let mut context = self.context(space);
         let mut from = range.start();
         let mut holes = false;
         while from < range.end() {
-            let Some(vma) = context.space.vmas.at_or_after(from).copied() else {
+            let Some(vma) = self.spaces.get(space).vmas.at_or_after(from).copied() else {
                 holes = true;
                 break;
             };
@@ -45,10 +43,39 @@ impl Memory {
             if holes && matches!(advice, Advice::PopulateRead | Advice::PopulateWrite) {
                 break;
             }
-            advise_part(&mut context, &vma, part, advice)?;
+            match advice {
+                Advice::PopulateRead => self.populate_for(space, &vma, part, Access::Read)?,
+                Advice::PopulateWrite => self.populate_for(space, &vma, part, Access::Write)?,
+                _ => advise_part(&mut self.context(space), &vma, part, advice)?,
+            }
+            if advice == Advice::PageOut {
+                self.page_out(space, part);
+            }
             from = part.end();
         }
         if holes { Err(MapError::Unmapped) } else { Ok(()) }
+    }
+
+    fn populate_for(
+        &mut self,
+        space: SpaceId,
+        vma: &Vma,
+        part: PageRange,
+        access: Access,
+    ) -> Result<(), MapError> {
+        if !fault::allows(vma.prot, access) {
+            return Err(MapError::Invalid);
+        }
+        for page in part.pages() {
+            let touched = self.touch(space, page, access);
+            touched.map_err(|violation| match violation.signal {
+                ViolationKind::OutOfRam(out) => MapError::OutOfRam(out),
+                ViolationKind::BusIo(error) => MapError::Io(error),
+                ViolationKind::BusSwap(error) => MapError::Swap(error),
+                _ => MapError::BadAddress,
+            })?;
+        }
+        Ok(())
     }
 }
 
@@ -72,12 +99,13 @@ fn advise_part(
     }
     match advice {
         Advice::DontNeed => context.core.zap(context.space, part),
-        Advice::Free => each_present(context.core, context.space, part, free_lazily),
+        Advice::Free => {
+            each_present(context.core, context.space, part, free_lazily);
+            drop_entries(context.core, context.space, part);
+        }
         Advice::Cold => each_present(context.core, context.space, part, forget_access),
-        Advice::PopulateRead => return populate(context, vma, part, Access::Read),
-        Advice::PopulateWrite => return populate(context, vma, part, Access::Write),
         Advice::WillNeed => return read_ahead(context, vma, part),
-        Advice::PageOut => {}
+        Advice::PopulateRead | Advice::PopulateWrite | Advice::PageOut => {}
         _ => return change_flags(context, vma, part, advice),
     }
     Ok(())
@@ -149,6 +177,8 @@ fn free_lazily(core: &mut Core, old: arch::Descriptor) -> arch::Descriptor {
     let frame = core.frame_of(old);
     match core.frames.state(frame) {
         FrameState::Anon(id) if core.frames.is_exclusive(id) => {
+            core.drop_swap_copy(id);
+            core.frames.make_evictable(frame);
             core.frames.anon_mut(id).lazy = true;
             old.cleaned().not_accessed()
         }
@@ -160,18 +190,18 @@ fn forget_access(_: &mut Core, old: arch::Descriptor) -> arch::Descriptor {
     old.not_accessed()
 }
 
-fn populate(context: &mut Context<'_>, vma: &Vma, part: PageRange, access: Access) -> Result<(), MapError> {
-    if !fault::allows(vma.prot, access) {
-        return Err(MapError::Invalid);
+/// `MADV_FREE` of pages in swap gives them up at once, as Linux does.
+fn drop_entries(core: &mut Core, space: &mut Space, range: PageRange) {
+    let mut rest = range;
+    while let Some((page, slot, entry)) = space.tables.next_used(&core.ram, &core.shape, rest) {
+        if !entry.is_valid() {
+            space.tables.clear(&core.ram, &mut core.frames, &core.shape, slot);
+            core.forget_entry(space, entry);
+            space.tables.prune(&core.ram, &mut core.frames, &core.shape, page);
+        }
+        let next = PageNum::new(page.get() + 1);
+        rest = PageRange::new(next, range.end()).expect("used pages lie in the range");
     }
-    for page in part.pages() {
-        touch(context, page, access).map_err(|violation| match violation.signal {
-            ViolationKind::OutOfRam(out) => MapError::OutOfRam(out),
-            ViolationKind::BusIo(error) => MapError::Io(error),
-            _ => MapError::BadAddress,
-        })?;
-    }
-    Ok(())
 }
 
 /// Reads file pages into the cache, as long as a quarter of RAM stays free: advice must not starve others.

@@ -21,7 +21,7 @@ pub(crate) struct Use {
 /// - User access if any right is given; nothing is write-only or (without EPAN) execute-only. `PROT_NONE`
 ///   pages stay valid but are the kernel's (AP\[1\] clear), so they keep their content and flags.
 /// - Private pages may be written only if they are anons with one owner. They are dirty from the start
-///   (unless lazily freed and not written since), so the guest's write takes one fault only.
+///   (unless lazily freed, or in swap as they are, and not written since), so the guest's write takes one fault only.
 /// - Shared pages that may be written start clean with DBM set: the hardware records the first write.
 #[inline]
 pub(crate) fn descriptor(core: &Core, vma: &Vma, frame: FrameNum, used: Use) -> Descriptor {
@@ -30,8 +30,11 @@ pub(crate) fn descriptor(core: &Core, vma: &Vma, frame: FrameNum, used: Use) -> 
     let (writable, dirty) = match (vma.sharing, state) {
         (Sharing::Shared, _) => (may_write, used.written),
         (Sharing::Private, FrameState::Anon(id)) => {
-            let lazy = core.frames.anon(id).lazy;
-            (may_write && core.frames.is_exclusive(id), used.written || !lazy)
+            let anon = core.frames.anon(id);
+            (
+                may_write && anon.owners == 1,
+                used.written || !anon.starts_clean(),
+            )
         }
         (Sharing::Private, _) => (false, false),
     };
@@ -64,7 +67,8 @@ pub(crate) fn harvest(core: &mut Core, descriptor: Descriptor) {
 }
 
 fn mark_written(core: &mut Core, id: AnonId) {
-    if core.frames.anon(id).lazy {
+    if core.frames.anon(id).starts_clean() {
         core.frames.anon_mut(id).lazy = false;
+        core.drop_swap_copy(id);
     }
 }

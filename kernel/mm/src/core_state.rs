@@ -7,9 +7,10 @@ use arch::{Asid, Bytes, Descriptor, FrameNum, Granule, PageNum, PageRange, TlbOp
 use ram::Ram;
 
 use crate::counters::Counters;
-use crate::frames::{FrameState, Frames, Mapper, ZERO_FRAME};
+use crate::frames::{AnonId, AnonPlace, FrameState, Frames, Mapper, ZERO_FRAME};
 use crate::space::{Resident, Space};
-use crate::tables::{Shape, frame_of};
+use crate::swap::Swap;
+use crate::tables::{Shape, frame_of, swapped_anon};
 
 /// RAM and what is known of it.
 #[derive(Debug)]
@@ -19,6 +20,11 @@ pub(crate) struct Core {
     pub(crate) frames: Frames,
     pub(crate) tlb: TlbQueue,
     pub(crate) counters: Counters,
+    pub(crate) swap: Swap,
+    /// Which slots would be read next if swap-in goes on as it did.
+    pub(crate) readahead: crate::swap_in::Readahead,
+    /// Pages on their way to swap.
+    pub(crate) scratch: Vec<u8>,
 }
 
 impl Core {
@@ -27,9 +33,12 @@ impl Core {
         Self {
             shape: Shape::new(ram.granule()),
             frames,
+            swap: Swap::none(ram.granule()),
             ram,
             tlb: TlbQueue::default(),
             counters: Counters::default(),
+            readahead: crate::swap_in::Readahead::default(),
+            scratch: Vec::new(),
         }
     }
 
@@ -61,7 +70,7 @@ impl Core {
             FrameState::Zero => self.frames.zero_maps -= 1,
             FrameState::Anon(id) => {
                 self.frames.remove_mapper(frame, mapper);
-                self.frames.drop_anon(id);
+                self.drop_anon(id);
                 space.resident.anon -= 1;
             }
             FrameState::Cache(cache) => {
@@ -75,6 +84,30 @@ impl Core {
                 unreachable!("page {page} maps frame {frame}, which is {state:?}")
             }
         }
+    }
+
+    /// One owner of a private page less; with the last one go its frame and its slot.
+    #[inline]
+    pub(crate) fn drop_anon(&mut self, id: AnonId) {
+        if let Some(slot) = self.frames.drop_anon(id) {
+            self.swap.free(slot);
+        }
+    }
+
+    /// A private page in RAM was or will be written: its copy in swap is worth nothing any more.
+    #[inline]
+    pub(crate) fn drop_swap_copy(&mut self, id: AnonId) {
+        if let AnonPlace::Cached(frame, slot) = self.frames.anon(id).place {
+            self.frames.anon_mut(id).place = AnonPlace::Resident(frame);
+            self.swap.free(slot);
+        }
+    }
+
+    /// A swap entry of a space is about to be cleared.
+    pub(crate) fn forget_entry(&mut self, space: &mut Space, entry: Descriptor) {
+        let id = swapped_anon(entry).expect("what is used and not valid is a swap entry");
+        self.drop_anon(id);
+        space.swapped -= 1;
     }
 
     /// A descriptor for `page` of `space` that leads to `frame` was just installed: enters it in the reverse
@@ -94,11 +127,11 @@ impl Core {
         space.note_peak();
     }
 
-    /// Unmaps every present page of `range`: frames go, empty tables go, one TLB request stays.
+    /// Unmaps every page of `range`, present or swapped: frames go, slots go, empty tables go, one TLB request stays.
     pub(crate) fn zap(&mut self, space: &mut Space, range: PageRange) {
         let mut rest = range;
         let mut touched: Option<(PageNum, PageNum)> = None;
-        while let Some((page, slot, descriptor)) = space.tables.next_present(&self.ram, &self.shape, rest) {
+        while let Some((page, slot, descriptor)) = space.tables.next_used(&self.ram, &self.shape, rest) {
             let next = PageNum::new(page.get() + 1);
             if let Some((_, last)) = touched
                 && self.shape.next_leaf_table(last) <= page
@@ -107,7 +140,10 @@ impl Core {
             }
             touched = Some((touched.map_or(page, |(first, _)| first), page));
             space.tables.clear(&self.ram, &mut self.frames, &self.shape, slot);
-            self.forget_page(space, page, descriptor);
+            match descriptor.is_valid() {
+                true => self.forget_page(space, page, descriptor),
+                false => self.forget_entry(space, descriptor),
+            }
             rest = PageRange::new(next, range.end()).expect("present pages lie in the range");
         }
         if let Some((first, last)) = touched {

@@ -27,6 +27,40 @@ pub struct Counters {
     pub lost_writes: u64,
     /// Accesses that needed a frame when none was left.
     pub out_of_ram: u64,
+    /// Pages read from swap.
+    pub pswpin: u64,
+    /// Pages written to swap.
+    pub pswpout: u64,
+    /// Pages that left without a write, because their slot still had them.
+    pub swap_clean: u64,
+    /// Of the pages read from swap, those that came along with another.
+    pub swap_ra: u64,
+    /// Faults that found their swapped page in RAM already.
+    pub swap_cache_hits: u64,
+    /// Pages that were needed and could not be read back.
+    pub swap_read_errors: u64,
+    /// Pages that could not be written, and stayed.
+    pub swap_write_errors: u64,
+    /// Pages that background reclaim looked at.
+    pub pgscan_kswapd: u64,
+    /// Pages that direct reclaim looked at.
+    pub pgscan_direct: u64,
+    /// Frames that background reclaim made free.
+    pub pgsteal_kswapd: u64,
+    /// Frames that direct reclaim made free.
+    pub pgsteal_direct: u64,
+    /// Lazily freed pages that were forgotten.
+    pub pglazyfreed: u64,
+    /// Times that somebody had to wait for reclaim.
+    pub allocstall: u64,
+    /// Evicted pages of private or shared memory that came back.
+    pub workingset_refault_anon: u64,
+    /// Evicted pages of files that came back.
+    pub workingset_refault_file: u64,
+    /// Of those of memory, the ones that came back so soon that they belong to what is needed.
+    pub workingset_activate_anon: u64,
+    /// The same of files.
+    pub workingset_activate_file: u64,
     /// TLB maintenance requests that were queued.
     pub tlb_requests: u64,
 }

@@ -5,6 +5,8 @@ use std::fmt;
 
 use arch::{Bytes, VirtAddr};
 
+use crate::swap::SwapError;
+
 /// All frames are in use. Nothing was changed by the call that met it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OutOfRam {
@@ -62,6 +64,8 @@ pub enum MapError {
     OutOfRam(OutOfRam),
     /// The host could not read or write the file: EIO.
     Io(std::io::Error),
+    /// A swapped page cannot be read back: EIO.
+    Swap(SwapError),
 }
 
 impl fmt::Display for MapError {
@@ -77,6 +81,7 @@ impl fmt::Display for MapError {
             Self::BadAddress => f.write_str("the pages lie past the end of the file"),
             Self::OutOfRam(out) => out.fmt(f),
             Self::Io(error) => write!(f, "the host failed on the mapped file: {error}"),
+            Self::Swap(error) => error.fmt(f),
         }
     }
 }
@@ -86,6 +91,7 @@ impl std::error::Error for MapError {
         match self {
             Self::OutOfRam(out) => Some(out),
             Self::Io(error) => Some(error),
+            Self::Swap(error) => Some(error),
             _ => None,
         }
     }
@@ -117,6 +123,8 @@ pub enum ViolationKind {
     BusAdrErr,
     /// SIGBUS, `BUS_ADRERR`: the file could not be read.
     BusIo(std::io::Error),
+    /// SIGBUS, `BUS_ADRERR`: the page was swapped, and cannot be read back.
+    BusSwap(SwapError),
     /// SIGBUS, `BUS_ADRALN`: not aligned.
     Alignment,
     /// SIGKILL: no frame was left.
@@ -136,6 +144,7 @@ impl fmt::Display for Violation {
                     self.address
                 )
             }
+            ViolationKind::BusSwap(error) => write!(f, "the page at {} is lost: {error}", self.address),
             ViolationKind::Alignment => write!(f, "{} is not aligned", self.address),
             ViolationKind::OutOfRam(out) => write!(f, "at {}: {out}", self.address),
         }
@@ -147,6 +156,7 @@ impl std::error::Error for Violation {
         match &self.signal {
             ViolationKind::BusIo(error) => Some(error),
             ViolationKind::OutOfRam(out) => Some(out),
+            ViolationKind::BusSwap(error) => Some(error),
             _ => None,
         }
     }
@@ -159,6 +169,16 @@ pub struct CopyFault {
     pub done: usize,
     /// What an access by the program would have raised.
     pub violation: Violation,
+}
+
+impl CopyFault {
+    /// The same fault of a copy of which this was a part, so many bytes on.
+    pub(crate) fn after(self, before: usize) -> Self {
+        Self {
+            done: self.done + before,
+            ..self
+        }
+    }
 }
 
 impl fmt::Display for CopyFault {

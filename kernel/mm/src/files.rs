@@ -4,20 +4,23 @@
 //! or mapped; [`FileKey`], a file's identity: one set of cached pages per key, whoever opens it.
 //!
 //! A page enters the cache when a mapping needs it (with its neighbours in 64 KiB, if they are missing too),
-//! and stays as long as somebody has the file open or mapped; until there is reclaim, the cache lives no
-//! longer, so that it cannot crowd out programs. read(2) and write(2) see cached pages but make none: the
+//! and stays until reclaim takes it, but no longer than somebody has the file open or mapped. read(2) and write(2) see cached pages but make none: the
 //! host caches the file anyway. Shared anonymous memory is a kernel object: a file whose only home is here.
 
 use std::fmt;
 use std::rc::Rc;
 
 use arch::{FrameNum, PhysAddr};
+use policy::{Arrival, Kind, Shadow};
 use rustc_hash::FxHashMap;
 
 use crate::core_state::Core;
 use crate::error::OutOfRam;
 use crate::frames::{CachePage, FrameState};
 use crate::space::Spaces;
+use crate::swap::{SlotNum, SwapError};
+
+mod evict;
 
 /// What gives a file's bytes: a file of the host, or memory.
 pub trait Backing {
@@ -37,6 +40,12 @@ pub trait Backing {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct FileId(u32);
 
+impl FileId {
+    pub(crate) const fn number(self) -> u32 {
+        self.0
+    }
+}
+
 /// The identity of a file, as stat(2) gives it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct FileKey {
@@ -50,6 +59,14 @@ pub struct FileKey {
 /// its readahead: an aligned window that holds the page.
 pub(crate) const WINDOW: u64 = 64 << 10;
 
+/// A page of shared memory in swap.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parked {
+    pub(crate) slot: SlotNum,
+    /// How many of its bytes count; the file ended there since, and the rest is zeros.
+    valid: u64,
+}
+
 enum Source {
     Host(Rc<dyn Backing>),
     Kernel,
@@ -61,6 +78,10 @@ pub(crate) struct File {
     source: Source,
     length: u64,
     pages: FxHashMap<u64, FrameNum>,
+    /// Pages of shared memory that are in swap.
+    parked: FxHashMap<u64, Parked>,
+    /// What evicted pages of a file left.
+    shadows: FxHashMap<u64, Shadow>,
     handles: u32,
     /// Pages of mappings of it, in all spaces, present or not: a count that splits and merges leave alone.
     pub(crate) mapped_pages: u64,
@@ -73,6 +94,8 @@ pub(crate) enum PageError {
     PastEnd,
     OutOfRam(OutOfRam),
     Io(std::io::Error),
+    /// It was swapped, and cannot be read back.
+    Swap(SwapError),
 }
 
 /// A page of the cache, and whether the host had to be asked for it.
@@ -174,6 +197,8 @@ impl Files {
             source: Source::Host(backing),
             length,
             pages: FxHashMap::default(),
+            parked: FxHashMap::default(),
+            shadows: FxHashMap::default(),
             handles: 1,
             mapped_pages: 0,
         });
@@ -191,6 +216,8 @@ impl Files {
             source: Source::Kernel,
             length,
             pages: FxHashMap::default(),
+            parked: FxHashMap::default(),
+            shadows: FxHashMap::default(),
             handles,
             mapped_pages: 0,
         })
@@ -245,6 +272,7 @@ impl Files {
             }
             core.frames.release(frame);
         }
+        file.drop_parked(core, 0);
     }
 
     /// The frame of a page, read from the host if it must be. With `around`, missing neighbours in the window
@@ -267,6 +295,10 @@ impl Files {
         let backing = match &file.source {
             Source::Host(backing) => Rc::clone(backing),
             Source::Kernel => {
+                if file.parked.contains_key(&page) {
+                    let frame = file.unpark(core, id, page)?;
+                    return Ok(Cached { frame, major: true });
+                }
                 let frame = insert_page(core, file, id, page)?;
                 return Ok(Cached { frame, major: false });
             }
@@ -311,7 +343,9 @@ impl Files {
             let part = &mut to[done..done + step];
             match (frame, &file.source) {
                 (Some(at), _) => core.ram.read_bytes(at, part),
-                (None, Source::Kernel) => part.fill(0),
+                (None, Source::Kernel) => {
+                    file.read_parked(core, offset + done as u64, part)?;
+                }
                 (None, Source::Host(backing)) => {
                     let read = backing.read_at(offset + done as u64, part)?;
                     if read < step {
@@ -351,6 +385,14 @@ impl Files {
                 (Some(frame), _) => Some(frame),
                 (None, Source::Host(_)) => None,
                 // Shared memory is full when RAM is: ENOSPC, as tmpfs says.
+                (None, Source::Kernel) if file.parked.contains_key(&(at / bytes)) => {
+                    match file.unpark(core, id, at / bytes) {
+                        Ok(frame) => Some(frame),
+                        Err(_) if done > 0 => return Ok(done),
+                        Err(PageError::Swap(error)) => return Err(std::io::Error::other(error)),
+                        Err(_) => return Err(std::io::ErrorKind::StorageFull.into()),
+                    }
+                }
                 (None, Source::Kernel) => match insert_page(core, file, id, at / bytes) {
                     Ok(frame) => Some(frame),
                     Err(_) if done > 0 => return Ok(done),
@@ -387,6 +429,7 @@ impl Files {
             file.pages.remove(&page);
             core.frames.release(frame);
         }
+        file.drop_parked(core, end);
         file.zero_tail(core);
     }
 
@@ -438,11 +481,14 @@ impl File {
     }
 
     /// Bytes past the end in the last page read as zero once the file grows over them.
-    fn zero_tail(&self, core: &Core) {
+    fn zero_tail(&mut self, core: &Core) {
         let bytes = core.granule().bytes();
         let inside = self.length % bytes;
         if inside == 0 {
             return;
+        }
+        if let Some(parked) = self.parked.get_mut(&(self.length / bytes)) {
+            parked.valid = parked.valid.min(inside);
         }
         if let Some(frame) = self.cached(self.length / bytes) {
             let start = frame.start(core.granule()).get() + inside;
@@ -481,7 +527,20 @@ fn insert_page(core: &mut Core, file: &mut File, id: FileId, page: u64) -> Resul
     } else {
         "page of a file"
     };
-    let fresh = core.frames.allocate(&core.ram, state, what);
+    let fresh = match file.shadows.remove(&page) {
+        None => core.frames.allocate(&core.ram, state, what),
+        shadow => {
+            let arrival = Arrival {
+                shadow,
+                ..Arrival::fresh(Kind::File)
+            };
+            let returned = core.frames.allocate_returning(&core.ram, state, what, arrival);
+            returned.map(|(fresh, hot)| {
+                core.note_refault(Kind::File, shadow, hot);
+                fresh
+            })
+        }
+    };
     let fresh = fresh.map_err(PageError::OutOfRam)?;
     core.counters.pgalloc += 1;
     if shmem && !fresh.zeroed {

@@ -15,7 +15,7 @@ use crate::files::Files;
 use crate::frames::FrameState;
 use crate::request::{Content, SpaceId};
 use crate::space::Space;
-use crate::tables::LeafSlot;
+use crate::tables::{LeafSlot, swapped_anon};
 use crate::vma::{Vma, VmaFlags};
 
 impl Memory {
@@ -23,7 +23,11 @@ impl Memory {
     /// the limits inherited; locks and `MADV_DONTFORK` mappings are not, and `MADV_WIPEONFORK` memory reads as
     /// zeros in the child. On [`OutOfRam`] there is no child.
     pub fn fork_space(&mut self, parent: SpaceId) -> Result<SpaceId, OutOfRam> {
-        let Self { core, files, spaces } = self;
+        // The child's tables are as many as the parent's, and frames cannot be had while a space is being copied.
+        self.make_room(self.spaces.get(parent).tables.count() + crate::reclaim::FAULT_NEED);
+        let Self {
+            core, files, spaces, ..
+        } = self;
         let old = spaces.get(parent);
         let (layout, limits) = (old.layout, old.limits);
         let id = spaces.create(core, layout, limits)?;
@@ -66,11 +70,11 @@ fn copy_mappings(
     Ok(())
 }
 
-/// Copies the present entries of one mapping.
+/// Copies the present entries and the swap entries of one mapping.
 fn copy_pages(core: &mut Core, parent: &mut Space, child: &mut Space, vma: &Vma) -> Result<(), OutOfRam> {
     let mut rest = vma.range;
     let mut target: Option<(PageNum, LeafSlot)> = None;
-    while let Some((page, slot, old)) = parent.tables.next_present(&core.ram, &core.shape, rest) {
+    while let Some((page, slot, old)) = parent.tables.next_used(&core.ram, &core.shape, rest) {
         // One look-up for each leaf table of the child, not for each page.
         let to = match target {
             Some((at, found)) if page < core.shape.next_leaf_table(at) => found.forward(page, at),
@@ -86,7 +90,7 @@ fn copy_pages(core: &mut Core, parent: &mut Space, child: &mut Space, vma: &Vma)
     Ok(())
 }
 
-/// One present page gets a second owner. The child starts with the access flag of the parent clear, as
+/// One page, present or swapped, gets a second owner. The child starts with the access flag of the parent clear, as
 /// Linux does (`pte_mkold`).
 fn share_page(
     core: &mut Core,
@@ -97,6 +101,13 @@ fn share_page(
     (slot, old): (LeafSlot, Descriptor),
     to: LeafSlot,
 ) {
+    if let Some(id) = swapped_anon(old) {
+        core.frames.anon_mut(id).owners += 1;
+        child.swapped += 1;
+        return child
+            .tables
+            .install(&core.ram, &mut core.frames, &core.shape, to, old);
+    }
     attributes::harvest(core, old);
     let frame = core.frame_of(old);
     if let FrameState::Anon(id) = core.frames.state(frame) {

@@ -10,14 +10,17 @@
 //!
 //! Key types: [`Frames`], the table and the allocator; [`FrameState`]; [`Mapper`], one entry of the reverse
 //! map (a space and a page, packed). [`Anon`] is UVM's: private memory that was written, with a count of
-//! owners, so that no chain grows with forks. Its place is an enum: reclaim will add a swap slot.
+//! owners, so that no chain grows with forks. Its place is a frame, a swap slot, or both. Frames that may be evicted are
+//! known to the replacement policy from here, where they come and go.
 
 use arch::{Bytes, FrameCount, FrameNum, PageNum};
+use policy::{Arrival, Kind, Policy};
 use ram::Ram;
 use smallvec::SmallVec;
 
 use crate::error::OutOfRam;
 use crate::files::FileId;
+use crate::swap::SlotNum;
 
 /// What a frame holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,14 +54,37 @@ pub(crate) struct CachePage {
     pub(crate) shmem: bool,
 }
 
+impl FrameState {
+    /// What it costs to bring the content back, for states that can be evicted.
+    fn kind(self) -> Option<Kind> {
+        match self {
+            Self::Anon(_) | Self::Cache(CachePage { shmem: true, .. }) => Some(Kind::Anon),
+            Self::Cache(_) => Some(Kind::File),
+            Self::Free | Self::Zero | Self::Table { .. } => None,
+        }
+    }
+}
+
 /// The number of an [`Anon`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct AnonId(u32);
+
+impl AnonId {
+    /// As swap entries in page tables hold it.
+    pub(crate) const fn number(self) -> u32 {
+        self.0
+    }
+
+    /// From a swap entry.
+    pub(crate) const fn from_number(number: u32) -> Self {
+        Self(number)
+    }
+}
 
 /// A page of private memory that was written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Anon {
-    /// How many page-table entries refer to it.
+    /// How many page-table entries refer to it, present ones and swap entries.
     pub(crate) owners: u32,
     /// `MADV_FREE` was called and no write was seen since: the content may be dropped.
     pub(crate) lazy: bool,
@@ -71,8 +97,37 @@ pub(crate) struct Anon {
 pub(crate) enum AnonPlace {
     /// In this frame.
     Resident(FrameNum),
+    /// In this frame, and the same in this slot unless a descriptor says dirty: evicting it needs no write.
+    Cached(FrameNum, SlotNum),
+    /// In this slot.
+    Swapped(SlotNum),
     /// The record is unused.
     Nowhere,
+}
+
+impl AnonPlace {
+    /// The frame, if it is in RAM.
+    pub(crate) fn frame(self) -> Option<FrameNum> {
+        match self {
+            Self::Resident(frame) | Self::Cached(frame, _) => Some(frame),
+            Self::Swapped(_) | Self::Nowhere => None,
+        }
+    }
+
+    /// The slot, if it has one.
+    pub(crate) fn slot(self) -> Option<SlotNum> {
+        match self {
+            Self::Cached(_, slot) | Self::Swapped(slot) => Some(slot),
+            Self::Resident(_) | Self::Nowhere => None,
+        }
+    }
+}
+
+impl Anon {
+    /// Whether it is as its slot has it, or need not be kept at all, unless a descriptor says dirty.
+    pub(crate) fn starts_clean(&self) -> bool {
+        self.lazy || matches!(self.place, AnonPlace::Cached(..))
+    }
 }
 
 /// Who maps a frame: a space's slot and a page, in 64 bits.
@@ -175,6 +230,10 @@ pub(crate) struct Frames {
     free_anons: Vec<AnonId>,
     /// Descriptors that map the zero frame.
     pub(crate) zero_maps: u64,
+    /// Which frame leaves first. Taken out only while it is being asked.
+    pub(crate) policy: Option<Box<dyn Policy>>,
+    /// Whether pages without a file can leave at all: there is a swap area.
+    pub(crate) swaps: bool,
 }
 
 impl Frames {
@@ -193,6 +252,8 @@ impl Frames {
             anons: Vec::new(),
             free_anons: Vec::new(),
             zero_maps: 0,
+            policy: Some(policy::Name::default().make(0)),
+            swaps: false,
         };
         let zero = frames.allocate(ram, FrameState::Zero, "zero page");
         assert!(
@@ -228,6 +289,59 @@ impl Frames {
         state: FrameState,
         what: &'static str,
     ) -> Result<Fresh, OutOfRam> {
+        let fresh = self.take_free(ram, state, what)?;
+        if let Some(kind) = state.kind() {
+            self.note_arrival(fresh.frame, Arrival::fresh(kind));
+        }
+        Ok(fresh)
+    }
+
+    /// The same for a page that comes back, or that nobody asked for. Also says whether it counts as needed.
+    pub(crate) fn allocate_returning(
+        &mut self,
+        ram: &Ram,
+        state: FrameState,
+        what: &'static str,
+        arrival: Arrival,
+    ) -> Result<(Fresh, bool), OutOfRam> {
+        let fresh = self.take_free(ram, state, what)?;
+        let hot = self.note_arrival(fresh.frame, arrival);
+        Ok((fresh, hot))
+    }
+
+    /// Tells the policy of a frame, unless it could not be evicted anyway.
+    #[inline]
+    fn note_arrival(&mut self, frame: FrameNum, arrival: Arrival) -> bool {
+        if arrival.kind == Kind::Anon && !self.swaps {
+            return false;
+        }
+        let policy = self.policy.as_mut();
+        policy.is_some_and(|policy| policy.insert(frame, arrival))
+    }
+
+    /// A page may be dropped now that could not leave before: `MADV_FREE` without a swap area.
+    pub(crate) fn make_evictable(&mut self, frame: FrameNum) {
+        if let Some(policy) = &mut self.policy
+            && !policy.contains(frame)
+        {
+            policy.insert(frame, Arrival::fresh(Kind::Anon));
+        }
+    }
+
+    /// The victim stays after all.
+    pub(crate) fn restore(&mut self, frame: FrameNum) {
+        let kind = self.state(frame).kind();
+        let may_leave = self.swaps || kind == Some(Kind::File);
+        if let (Some(policy), Some(kind)) = (&mut self.policy, kind)
+            && may_leave
+            && !policy.contains(frame)
+        {
+            policy.restore(frame, kind);
+        }
+    }
+
+    #[inline]
+    fn take_free(&mut self, ram: &Ram, state: FrameState, what: &'static str) -> Result<Fresh, OutOfRam> {
         let reused = self.free.pop();
         let fresh = if let Some(frame) = reused {
             self.info[frame.index()].state = state;
@@ -268,6 +382,11 @@ impl Frames {
             !matches!(state, FrameState::Free | FrameState::Zero),
             "frame {frame} is freed while {state:?}"
         );
+        if let Some(policy) = &mut self.policy
+            && state.kind().is_some()
+        {
+            policy.remove(frame);
+        }
         self.free.push(frame);
         self.count(state, -1);
         self.count(FrameState::Free, 1);
@@ -348,6 +467,21 @@ impl Frames {
         Ok(fresh)
     }
 
+    /// A frame for a page that comes back from a slot, which keeps its copy. Also says whether it counts as needed.
+    pub(crate) fn readmit_anon(
+        &mut self,
+        ram: &Ram,
+        id: AnonId,
+        slot: SlotNum,
+        arrival: Arrival,
+    ) -> Result<(FrameNum, bool), OutOfRam> {
+        debug_assert!(self.anon(id).place == AnonPlace::Swapped(slot));
+        let what = "page of swapped memory";
+        let (fresh, hot) = self.allocate_returning(ram, FrameState::Anon(id), what, arrival)?;
+        self.anon_mut(id).place = AnonPlace::Cached(fresh.frame, slot);
+        Ok((fresh.frame, hot))
+    }
+
     #[inline]
     pub(crate) fn anon(&self, id: AnonId) -> &Anon {
         &self.anons[id.0 as usize]
@@ -358,19 +492,23 @@ impl Frames {
         &mut self.anons[id.0 as usize]
     }
 
-    /// One owner less; with the last one goes the frame. The mapper must be gone already.
+    /// One owner less; with the last one goes the frame, and the slot is given for its area. The mapper must be gone
+    /// already.
     #[inline]
-    pub(crate) fn drop_anon(&mut self, id: AnonId) {
+    #[must_use]
+    pub(crate) fn drop_anon(&mut self, id: AnonId) -> Option<SlotNum> {
         let anon = &mut self.anons[id.0 as usize];
         anon.owners -= 1;
-        if anon.owners == 0 {
-            let place = std::mem::replace(&mut anon.place, AnonPlace::Nowhere);
-            self.free_anons.push(id);
-            match place {
-                AnonPlace::Resident(frame) => self.release(frame),
-                AnonPlace::Nowhere => unreachable!("an anon with an owner is somewhere"),
-            }
+        if anon.owners > 0 {
+            return None;
         }
+        let place = std::mem::replace(&mut anon.place, AnonPlace::Nowhere);
+        self.free_anons.push(id);
+        if let Some(frame) = place.frame() {
+            self.release(frame);
+        }
+        debug_assert!(place != AnonPlace::Nowhere, "an anon with an owner is somewhere");
+        place.slot()
     }
 
     /// Whether exactly one page-table entry refers to this private page, so that it may write in place.

@@ -10,16 +10,20 @@
 //! - **I5** Every present page lies in a mapping.
 //! - **I6** A descriptor gives exactly the rights of its mapping to read and execute, and never more to write:
 //!   private pages are writable only as anons with one owner, shared ones only if the mapping is.
-//! - **I7** An anon has as many owners as its frame has mappers, at least one, and the frame names the anon. It
-//!   is mapped by private mappings only, and those know that they have anons.
+//! - **I7** An anon has as many owners as its frame has mappers and as there are swap entries for it, at least one; its
+//!   frame, if it has one, names the anon. It is owned by private mappings only, and those know that they have anons.
 //! - **I8** A page of the cache is under its number in its file, lies inside the file's length, and is mapped
 //!   only where the mapping shows that page of that file.
 //! - **I9** The mappings of a space are in order, not empty, disjoint, inside user space, and merged wherever
 //!   two neighbours are alike.
-//! - **I10** Resident and mapped counts of a space equal a walk; peaks are no less.
+//! - **I10** Resident, swapped and mapped counts of a space equal a walk; peaks are no less.
 //! - **I11** A file lives exactly while it has a handle or a mapping; its count of mapped pages is right.
 //! - **I12** The remembered leaf table of a space is the true one.
 //! - **I13** The zero page holds zeros.
+//! - **I14** Each used swap slot belongs to one page, private or shared, which names it and which its owner is, and
+//!   no page is in a slot that is not used; the counts of slots are right. A page of shared memory is in RAM or in
+//!   swap, never both.
+//! - **I15** The policy holds each frame once that could be evicted, and no other.
 
 use std::fmt;
 
@@ -27,9 +31,11 @@ use arch::{Descriptor, FrameCount, FrameNum, PageNum};
 use rustc_hash::FxHashMap;
 
 use crate::Memory;
-use crate::frames::{AnonPlace, FrameState, FrameUse, ZERO_FRAME};
+use crate::frames::{AnonId, AnonPlace, FrameState, FrameUse, ZERO_FRAME};
 use crate::request::{Content, Prot, Sharing};
 use crate::space::{Mapped, Resident, Space};
+use crate::swap::SlotOwner;
+use crate::tables::swapped_anon;
 use crate::vma::Vma;
 
 /// An invariant that does not hold: a bug of ours.
@@ -68,6 +74,8 @@ struct Seen {
     /// Descriptors by frame and packed mapper.
     leaves: FxHashMap<FrameNum, Vec<(u16, PageNum)>>,
     tables: FxHashMap<FrameNum, (u8, u16)>,
+    /// Swap entries by anon.
+    entries: FxHashMap<AnonId, u32>,
     zero_maps: u64,
     file_pages: FxHashMap<crate::FileId, u64>,
 }
@@ -84,7 +92,9 @@ impl Memory {
         self.check_frames(&seen)?;
         self.check_reverse_map(&seen)?;
         self.check_files(&seen)?;
-        self.check_zero_page()
+        self.check_zero_page()?;
+        self.check_swap(&seen)?;
+        self.check_policy()
     }
 
     /// I9, and what I11 needs.
@@ -143,13 +153,22 @@ impl Memory {
         let all = Space::all_pages(core);
         space
             .tables
-            .present(&core.ram, &core.shape, all, |page, descriptor| {
+            .used(&core.ram, &core.shape, all, |page, descriptor| {
                 pages.push((page, descriptor))
             });
         let mut resident = Resident::default();
+        let mut swapped = 0;
         for (page, descriptor) in pages {
             let vma = space.vmas.find(page);
             let vma = vma.ok_or(broken(5, || format!("page {page} is present and not mapped")))?;
+            if let Some(id) = swapped_anon(descriptor) {
+                swapped += 1;
+                *seen.entries.entry(id).or_default() += 1;
+                require(vma.is_private() && vma.has_anon, 7, || {
+                    format!("page {page} is a swapped anon in {vma:?}")
+                })?;
+                continue;
+            }
             let frame = core.frame_of(descriptor);
             self.check_rights(vma, page, descriptor)?;
             match core.frames.state(frame) {
@@ -182,7 +201,10 @@ impl Memory {
             resident == space.resident && resident.total() <= space.peak_resident,
             10,
             || format!("{resident:?} is resident, {:?} counted", space.resident),
-        )
+        )?;
+        require(swapped == space.swapped, 10, || {
+            format!("{swapped} pages are swapped, {} counted", space.swapped)
+        })
     }
 
     /// I6.
@@ -224,8 +246,9 @@ impl Memory {
                 FrameState::Anon(id) => {
                     anons += 1;
                     let anon = core.frames.anon(id);
-                    let right = anon.place == AnonPlace::Resident(frame)
-                        && anon.owners as usize == mappers.len()
+                    let entries = seen.entries.get(&id).copied().unwrap_or(0);
+                    let right = anon.place.frame() == Some(frame)
+                        && anon.owners as usize == mappers.len() + entries as usize
                         && anon.owners > 0;
                     require(right, 7, || {
                         format!("{frame} is {anon:?} with {} mappers", mappers.len())
@@ -246,6 +269,14 @@ impl Memory {
             1,
             || format!("{usage:?} is true, {:?} counted", core.frames.usage()),
         )?;
+        for (&id, &entries) in &seen.entries {
+            let anon = core.frames.anon(id);
+            let elsewhere = matches!(anon.place, AnonPlace::Swapped(_));
+            anons += usize::from(elsewhere);
+            require(!elsewhere || anon.owners == entries, 7, || {
+                format!("{id:?} is {anon:?} with {entries} swap entries")
+            })?;
+        }
         require(anons == core.frames.live_anons(), 7, || {
             "an anon is nowhere".to_owned()
         })?;
@@ -311,6 +342,66 @@ impl Memory {
         }
         require(known == seen.file_pages.len(), 11, || {
             "a mapping shows a file that is gone".to_owned()
+        })
+    }
+
+    /// I14.
+    fn check_swap(&self, seen: &Seen) -> Check {
+        let core = &self.core;
+        let mut named = 0;
+        let resident = core.frames.all().filter_map(|(_, state, _)| match state {
+            FrameState::Anon(id) => Some(id),
+            _ => None,
+        });
+        let gone = |id: &AnonId| core.frames.anon(*id).place.frame().is_none();
+        let anons = resident.chain(seen.entries.keys().copied().filter(gone));
+        for id in anons {
+            let Some(slot) = core.frames.anon(id).place.slot() else {
+                continue;
+            };
+            named += 1;
+            let owner = core.swap.owner(slot);
+            require(owner == Some(SlotOwner::Anon(id)), 14, || {
+                format!("{slot:?} of {id:?} belongs to {owner:?}")
+            })?;
+        }
+        for (file, state) in self.files.iter() {
+            for (page, slot) in state.all_parked() {
+                named += 1;
+                let owner = core.swap.owner(slot);
+                let right = owner == Some(SlotOwner::Shmem { file, page }) && state.cached(page).is_none();
+                require(right, 14, || {
+                    format!("page {page} of {file:?} in {slot:?}, which belongs to {owner:?}")
+                })?;
+            }
+        }
+        let usage = core.swap.usage();
+        let used = core.swap.used().count() as u64;
+        let right = used == named && used == usage.used && usage.used + usage.bad <= usage.total;
+        require(right, 14, || {
+            format!("{used} slots are used, {named} named by pages: {usage:?}")
+        })
+    }
+
+    /// I15.
+    fn check_policy(&self) -> Check {
+        let frames = &self.core.frames;
+        let policy = frames.policy.as_ref();
+        let policy = policy.ok_or(broken(15, || "the policy is out".to_owned()))?;
+        let mut held = 0;
+        for (frame, state, _) in frames.all() {
+            let may_leave = match state {
+                FrameState::Anon(_) => frames.swaps || policy.contains(frame),
+                FrameState::Cache(cache) => !cache.shmem || frames.swaps,
+                _ => false,
+            };
+            held += usize::from(may_leave);
+            require(policy.contains(frame) == may_leave, 15, || {
+                format!("{frame} is {state:?}; held: {}", policy.contains(frame))
+            })?;
+        }
+        require(held == policy.len(), 15, || {
+            format!("{held} frames may leave, {} are held", policy.len())
         })
     }
 

@@ -8,15 +8,16 @@
 //!   Memory ── Spaces ── Space ── VmaSet     what the program asked for        (vma, vma_set)
 //!     │                   └───── PageTables what is mapped now, in RAM        (tables, attributes)
 //!     ├────── Files ──── File ── (page → frame)   the page cache              (files)
-//!     └────── Core ───── Frames  state, owners and reverse map of every frame (frames)
+//!     └────── Core ─┬─── Frames  state, owners and reverse map of every frame (frames)
+//!                   └─── Swap    pages that left RAM                          (swap, swap_in, reclaim)
 //! ```
 //!
 //! Private memory that was written is an *anon*: a page with a count of owners. All else that is mapped is a
 //! page of the cache or the zero page. The verbs of [`Memory`] are one file each; what must hold between
 //! them is a numbered list in [`invariant`].
 //!
-//! Deliberately absent: errno and flag numbers (crate `abi`), system calls and file descriptors (`process`),
-//! reclaim and swap (to come; `AnonPlace` is their room).
+//! Deliberately absent: errno and flag numbers (crate `abi`), system calls and file descriptors (`process`), which page
+//! leaves (`policy`), who dies when none can (`process`).
 
 use std::rc::Rc;
 
@@ -36,9 +37,12 @@ mod frames;
 pub mod invariant;
 mod map;
 mod protect;
+mod reclaim;
 mod remap;
 mod request;
 mod space;
+mod swap;
+mod swap_in;
 mod sync;
 mod tables;
 mod usage;
@@ -52,9 +56,11 @@ pub use fault::{FaultKind, Resolved};
 pub use files::{Backing, FileId, FileKey};
 pub use frames::FrameUse;
 pub use invariant::InvariantBroken;
+pub use reclaim::ReclaimConfig;
 pub use request::{
     Advice, Content, Layout, Limits, MapRequest, Placement, Prot, RemapRequest, Sharing, SpaceId,
 };
+pub use swap::{SwapConfig, SwapDevice, SwapError, SwapUse};
 pub use usage::{PageInfo, Pss, SpaceUsage, VmaUsage};
 pub use vma::{Vma, VmaFlags};
 
@@ -63,17 +69,22 @@ use fault::Context;
 use files::Files;
 use space::Spaces;
 
+/// The kernel's own copies go in steps of so many bytes, between which frames can be made free.
+const CHUNK: usize = 128 << 10;
+
 /// All memory of one machine as its kernel sees it.
 pub struct Memory {
     core: Core,
     files: Files,
     spaces: Spaces,
+    watermarks: reclaim::Watermarks,
 }
 
 impl Memory {
     /// Takes over all of RAM, which must hold zeros. Frame 0 becomes the shared zero page.
     pub fn new(ram: Ram) -> Self {
         Self {
+            watermarks: reclaim::Watermarks::new(ram.size(), ram.frames().get()),
             core: Core::new(ram),
             files: Files::default(),
             spaces: Spaces::default(),
@@ -92,6 +103,7 @@ impl Memory {
 
     /// An address space without a mapping. It takes one frame, for the root of its tables.
     pub fn create_space(&mut self, layout: Layout, limits: Limits) -> Result<SpaceId, OutOfRam> {
+        self.make_room(reclaim::FAULT_NEED);
         self.spaces.create(&mut self.core, layout, limits)
     }
 
@@ -117,6 +129,7 @@ impl Memory {
     /// Resolves an abort, or says which signal it is. `Ok` means that the same instruction may be tried
     /// again, once the TLB requests are delivered.
     pub fn fault(&mut self, space: SpaceId, fault: &arch::Fault) -> Result<Resolved, Violation> {
+        self.make_room(reclaim::FAULT_NEED);
         fault::resolve(&mut self.context(space), fault)
     }
 
@@ -190,7 +203,28 @@ impl Memory {
 
     /// write(2) at an offset: seen at once by shared mappings and by private ones that did not copy.
     pub fn file_write(&mut self, file: FileId, offset: u64, from: &[u8]) -> std::io::Result<usize> {
-        self.files.write(&mut self.core, file, offset, from)
+        if !self.files.get(file).is_kernel_object() {
+            return self.files.write(&mut self.core, file, offset, from);
+        }
+        // Shared memory takes frames: a few at a time, so that there can be more of it than RAM.
+        let mut done = 0;
+        for part in from.chunks(CHUNK) {
+            self.make_room(reclaim::FAULT_NEED + self.frames_of(part.len()));
+            match self.files.write(&mut self.core, file, offset + done as u64, part) {
+                Ok(written) => done += written,
+                Err(error) if done == 0 => return Err(error),
+                Err(_) => break,
+            }
+            if done % CHUNK != 0 {
+                break;
+            }
+        }
+        Ok(done)
+    }
+
+    /// Frames that so many bytes can lie in.
+    fn frames_of(&self, bytes: usize) -> u32 {
+        (bytes >> self.granule().shift()) as u32 + 2
     }
 
     /// The file was truncated or extended (its backing already is): pages past the end leave every mapping,

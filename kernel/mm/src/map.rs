@@ -7,6 +7,7 @@ use crate::core_state::Core;
 use crate::error::MapError;
 use crate::fault::{self, Context};
 use crate::files::Files;
+use crate::reclaim::FAULT_NEED;
 use crate::request::{Content, MapRequest, Placement, Prot, Sharing, SpaceId};
 use crate::space::Space;
 use crate::vma::{Vma, VmaFlags};
@@ -19,6 +20,7 @@ impl Memory {
     /// faults, not here; populating, if asked for, stops silently where it fails.
     pub fn map(&mut self, space: SpaceId, request: &MapRequest) -> Result<VirtAddr, MapError> {
         let granule = self.core.granule();
+        let id = space;
         let space = self.spaces.get_mut(space);
         let count = request.length.pages_up(granule).ok_or(MapError::NoSpace)?;
         if count.get() == 0 || count.get() > self.core.shape.user_end().get() {
@@ -39,12 +41,7 @@ impl Memory {
         }
         space.insert(vma);
         if request.populate || request.locked {
-            let mut context = Context {
-                core: &mut self.core,
-                files: &mut self.files,
-                space,
-            };
-            populate(&mut context, &vma, range);
+            self.populate(id, &vma, range);
         }
         Ok(range.start().start(granule))
     }
@@ -171,29 +168,37 @@ pub(crate) fn unmap_pages(core: &mut Core, files: &mut Files, space: &mut Space,
     }
 }
 
-/// Faults the pages in, for writing where that gives the program its own pages. Stops at the first failure.
-pub(crate) fn populate(context: &mut Context<'_>, vma: &Vma, range: PageRange) {
-    if vma.prot.is_empty() {
-        return;
-    }
-    let access = if vma.is_private() && vma.prot.contains(Prot::WRITE) {
-        Access::Write
-    } else {
-        Access::Read
-    };
-    for page in range.pages() {
-        if touch(context, page, access).is_err() {
+impl Memory {
+    /// Faults the pages in, for writing where that gives the program its own pages. Stops at the first failure.
+    pub(crate) fn populate(&mut self, space: SpaceId, vma: &Vma, range: PageRange) {
+        if vma.prot.is_empty() {
             return;
         }
+        let access = if vma.is_private() && vma.prot.contains(Prot::WRITE) {
+            Access::Write
+        } else {
+            Access::Read
+        };
+        for page in range.pages() {
+            if self.touch(space, page, access).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Makes one page present for an access, as if the program had done it.
+    pub(crate) fn touch(
+        &mut self,
+        space: SpaceId,
+        page: PageNum,
+        access: Access,
+    ) -> Result<(), crate::error::Violation> {
+        self.make_room(FAULT_NEED);
+        touch(&mut self.context(space), page, access)
     }
 }
 
-/// Makes one page present for an access, as if the program had done it.
-pub(crate) fn touch(
-    context: &mut Context<'_>,
-    page: PageNum,
-    access: Access,
-) -> Result<(), crate::error::Violation> {
+fn touch(context: &mut Context<'_>, page: PageNum, access: Access) -> Result<(), crate::error::Violation> {
     let Context { core, space, .. } = context;
     let present = space.tables.get(&core.ram, &core.shape, page);
     if present.is_valid() && present.is_user() && (access != Access::Write || present.is_writable()) {

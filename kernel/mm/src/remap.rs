@@ -31,9 +31,12 @@ impl Memory {
     /// [`MapError::NoSpace`], [`MapError::TooManyMaps`], [`MapError::Limit`]; [`MapError::OutOfRam`] if the
     /// tables of the new place cannot be had, in which case the pages are where they were.
     pub fn remap(&mut self, space: SpaceId, request: &RemapRequest) -> Result<VirtAddr, MapError> {
-        let Self { core, files, spaces } = self;
+        let plan = plan(&self.core, request)?;
+        self.make_room(self.tables_for(space, plan.old.count()));
+        let Self {
+            core, files, spaces, ..
+        } = self;
         let space = spaces.get_mut(space);
-        let plan = plan(core, request)?;
         let vma = *space.vmas.find(plan.old.start()).ok_or(MapError::Unmapped)?;
         if plan.old.is_empty() && (vma.is_private() || vma.special.is_some()) {
             return Err(MapError::Invalid);
@@ -264,7 +267,7 @@ fn move_pages(
 fn present_pages(core: &Core, space: &mut Space, range: PageRange) -> Vec<PageNum> {
     let mut pages = Vec::new();
     let mut rest = range;
-    while let Some((page, _, _)) = space.tables.next_present(&core.ram, &core.shape, rest) {
+    while let Some((page, _, _)) = space.tables.next_used(&core.ram, &core.shape, rest) {
         pages.push(page);
         let next = PageNum::new(page.get() + 1);
         rest = PageRange::new(next, range.end()).expect("present pages lie in the range");
@@ -278,6 +281,13 @@ fn move_page(core: &mut Core, space: &mut Space, moved: &Vma, from: PageNum, to:
     let old = space.tables.load(&core.ram, slot);
     attributes::harvest(core, old);
     space.tables.clear(&core.ram, &mut core.frames, &core.shape, slot);
+    if !old.is_valid() {
+        // A swap entry says nothing of where it is.
+        let slot = space.tables.find(&core.ram, &core.shape, to).expect(expect);
+        return space
+            .tables
+            .install(&core.ram, &mut core.frames, &core.shape, slot, old);
+    }
     let frame = core.frame_of(old);
     let used = Use {
         accessed: old.is_accessed(),

@@ -82,6 +82,8 @@ pub(crate) struct Space {
     pub(crate) break_end: VirtAddr,
     pub(crate) stack_start: VirtAddr,
     pub(crate) resident: Resident,
+    /// Swap entries.
+    pub(crate) swapped: u64,
     pub(crate) mapped: Mapped,
     pub(crate) peak_resident: u64,
     pub(crate) peak_mapped: u64,
@@ -192,6 +194,7 @@ impl Spaces {
             break_end: VirtAddr::new(0),
             stack_start: VirtAddr::new(0),
             resident: Resident::default(),
+            swapped: 0,
             mapped: Mapped::default(),
             peak_resident: 0,
             peak_mapped: 0,

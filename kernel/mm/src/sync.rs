@@ -6,9 +6,9 @@ use crate::Memory;
 use crate::core_state::Core;
 use crate::error::MapError;
 use crate::fault::Context;
-use crate::map;
 use crate::protect::change;
 use crate::request::{Sharing, SpaceId};
+use crate::tables::swapped_anon;
 use crate::vma::VmaFlags;
 
 impl Memory {
@@ -17,7 +17,9 @@ impl Memory {
     /// [`MapError::Io`] with the first refusal of the host; such pages stay dirty. [`MapError::Unmapped`] for
     /// a hole, after the rest was written.
     pub fn sync(&mut self, space: SpaceId, range: PageRange) -> Result<(), MapError> {
-        let Self { core, files, spaces } = self;
+        let Self {
+            core, files, spaces, ..
+        } = self;
         let mut work = Vec::new();
         let set = &spaces.get(space).vmas;
         for vma in set
@@ -41,7 +43,7 @@ impl Memory {
         if complete { Ok(()) } else { Err(MapError::Unmapped) }
     }
 
-    /// For each page of `range` whether it is in RAM: mapped, or in the page cache.
+    /// For each page of `range` whether it is in RAM: mapped, or in the page cache, or back from swap.
     ///
     /// [`MapError::Unmapped`] if there is a hole.
     pub fn in_core(&self, space: SpaceId, range: PageRange) -> Result<Vec<bool>, MapError> {
@@ -57,7 +59,9 @@ impl Memory {
                 .expect("overlapping ranges share pages");
             for page in part.pages() {
                 let core = &self.core;
-                let mapped = space.tables.get(&core.ram, &core.shape, page).is_valid();
+                let entry = space.tables.get(&core.ram, &core.shape, page);
+                let back = |id| core.frames.anon(id).place.frame().is_some();
+                let mapped = entry.is_valid() || swapped_anon(entry).is_some_and(back);
                 answer.push(mapped || self.is_cached(core, vma.file_page(page, core.granule())));
             }
         }
@@ -68,8 +72,8 @@ impl Memory {
         of.is_some_and(|(file, page)| self.files.get(file).cached(page).is_some())
     }
 
-    /// Locks or unlocks the pages of `range`. Nothing is ever evicted yet, so a lock is counted and, without
-    /// `on_fault`, its pages are made present.
+    /// Locks or unlocks the pages of `range`. Locked pages are never evicted. Without
+    /// `on_fault` they are made present, too.
     ///
     /// [`MapError::Limit`] over `RLIMIT_MEMLOCK`, pages that are locked already counted once;
     /// [`MapError::Unmapped`] at a hole, with what lies below it done; [`MapError::BadAddress`] if a page
@@ -81,7 +85,8 @@ impl Memory {
         locked: bool,
         on_fault: bool,
     ) -> Result<(), MapError> {
-        let mut context = self.context(space);
+        let id = space;
+        let context = self.context(space);
         if locked {
             let fresh = range.count().get() - locked_pages(&context, range);
             context.space.may_lock(context.core, fresh)?;
@@ -97,7 +102,26 @@ impl Memory {
             from = part.end();
         }
         if locked && !on_fault {
-            make_present(&mut context, range)?;
+            self.make_present(id, range)?;
+        }
+        Ok(())
+    }
+
+    fn make_present(&mut self, space: SpaceId, range: PageRange) -> Result<(), MapError> {
+        let vmas: Vec<_> = self.spaces.get(space).vmas.overlapping(range).copied().collect();
+        for vma in vmas {
+            let part = vma
+                .range
+                .intersection(range)
+                .expect("overlapping ranges share pages");
+            if vma.prot.is_empty() {
+                return Err(MapError::BadAddress);
+            }
+            self.populate(space, &vma, part);
+            let context = self.context(space);
+            if !part.pages().all(|page| is_present(&context, page)) {
+                return Err(MapError::BadAddress);
+            }
         }
         Ok(())
     }
@@ -112,24 +136,6 @@ fn locked_pages(context: &Context<'_>, range: PageRange) -> u64 {
         .filter_map(|vma| vma.range.intersection(range))
         .map(|part| part.count().get())
         .sum()
-}
-
-fn make_present(context: &mut Context<'_>, range: PageRange) -> Result<(), MapError> {
-    let vmas: Vec<_> = context.space.vmas.overlapping(range).copied().collect();
-    for vma in vmas {
-        let part = vma
-            .range
-            .intersection(range)
-            .expect("overlapping ranges share pages");
-        if vma.prot.is_empty() {
-            return Err(MapError::BadAddress);
-        }
-        map::populate(context, &vma, part);
-        if !part.pages().all(|page| is_present(context, page)) {
-            return Err(MapError::BadAddress);
-        }
-    }
-    Ok(())
 }
 
 fn is_present(context: &Context<'_>, page: PageNum) -> bool {

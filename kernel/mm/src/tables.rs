@@ -1,14 +1,14 @@
 //! Translation tables: real VMSAv8-64 descriptors in frames of RAM, one tree per address space.
 //!
-//! Key type: [`PageTables`]. Only leaf descriptors of level 3 are made: no blocks yet. A table that holds no
-//! valid descriptor is freed at once (the root stays), so the tables of a space are exactly those that its
-//! present pages need. Callers own what the descriptors say and queue the [`arch::TlbOp`]s.
+//! Key type: [`PageTables`]. Only leaf descriptors of level 3 are made: no blocks yet. Besides valid ones a leaf table
+//! holds swap entries (`swap_entry`), which the hardware ignores. A table that holds neither is freed at once (the
+//! root stays), so the tables of a space are exactly those that its pages need. Callers own what the descriptors say and queue the [`arch::TlbOp`]s.
 
 use arch::{Descriptor, FrameNum, Granule, PageNum, PageRange, PhysAddr};
 use ram::Ram;
 
 use crate::error::OutOfRam;
-use crate::frames::{FrameState, Frames};
+use crate::frames::{AnonId, FrameState, Frames};
 
 /// The geometry of a granule, with the shifts that a walk needs worked out once. In units of pages.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +89,27 @@ fn write(ram: &Ram, at: PhysAddr, descriptor: Descriptor) {
     ram.write(at, descriptor.bits()).expect("tables lie in RAM");
 }
 
+/// Set in every swap entry, so that none is all zeros. Bit 0 is clear: to the hardware it is a hole.
+const SWAP_MARK: u64 = 1 << 7;
+
+/// What stands in a page table for a page of private memory that is not mapped: its anon, which knows the slot.
+pub(crate) fn swap_entry(anon: AnonId) -> Descriptor {
+    Descriptor::from_bits(u64::from(anon.number()) << 8 | SWAP_MARK)
+}
+
+/// The anon of a swap entry.
+#[inline]
+pub(crate) fn swapped_anon(entry: Descriptor) -> Option<AnonId> {
+    let is_entry = !entry.is_valid() && entry.bits() & SWAP_MARK != 0;
+    is_entry.then(|| AnonId::from_number((entry.bits() >> 8) as u32))
+}
+
+/// Whether it is a valid descriptor or a swap entry.
+#[inline]
+fn is_used(descriptor: Descriptor) -> bool {
+    descriptor != Descriptor::INVALID
+}
+
 /// The frame that a descriptor leads to.
 #[inline]
 pub(crate) fn frame_of(descriptor: Descriptor, granule: Granule) -> FrameNum {
@@ -165,7 +186,7 @@ impl PageTables {
     }
 
     /// The slot of a page, with tables made where they are missing. On failure nothing was changed. The
-    /// caller must put a valid descriptor in the slot, or call [`PageTables::prune`].
+    /// caller must put something in the slot, or call [`PageTables::prune`].
     #[inline]
     pub(crate) fn ensure(
         &mut self,
@@ -215,14 +236,14 @@ impl PageTables {
         read(ram, slot.0)
     }
 
-    /// Replaces a descriptor by one that is as valid as it.
+    /// Replaces a descriptor or a swap entry by another.
     #[inline]
     pub(crate) fn replace(&self, ram: &Ram, slot: LeafSlot, descriptor: Descriptor) {
-        debug_assert!(read(ram, slot.0).is_valid() && descriptor.is_valid());
+        debug_assert!(is_used(read(ram, slot.0)) && is_used(descriptor));
         write(ram, slot.0, descriptor);
     }
 
-    /// Writes a valid descriptor where there was none.
+    /// Writes a descriptor or a swap entry where there was neither.
     #[inline]
     pub(crate) fn install(
         &self,
@@ -232,22 +253,22 @@ impl PageTables {
         slot: LeafSlot,
         descriptor: Descriptor,
     ) {
-        debug_assert!(!read(ram, slot.0).is_valid() && descriptor.is_valid());
+        debug_assert!(!is_used(read(ram, slot.0)) && is_used(descriptor));
         write(ram, slot.0, descriptor);
         let table = slot.0.frame(shape.granule).expect("tables lie in RAM");
         frames.adjust_live(table, 1);
     }
 
-    /// Makes a descriptor invalid. The table may now be empty: call [`PageTables::prune`] when done with it.
+    /// Makes a slot all zeros. The table may now be empty: call [`PageTables::prune`] when done with it.
     #[inline]
     pub(crate) fn clear(&self, ram: &Ram, frames: &mut Frames, shape: &Shape, slot: LeafSlot) {
-        debug_assert!(read(ram, slot.0).is_valid());
+        debug_assert!(is_used(read(ram, slot.0)));
         write(ram, slot.0, Descriptor::INVALID);
         let table = slot.0.frame(shape.granule).expect("tables lie in RAM");
         frames.adjust_live(table, -1);
     }
 
-    /// Frees the tables on the way to `page` that hold no valid descriptor, from the leaf up.
+    /// Frees the tables on the way to `page` that hold nothing, from the leaf up.
     pub(crate) fn prune(&mut self, ram: &Ram, frames: &mut Frames, shape: &Shape, page: PageNum) {
         let mut path = [(self.root, PhysAddr::new(0)); 4];
         let mut depth = 0;
@@ -318,6 +339,28 @@ impl PageTables {
         shape: &Shape,
         range: PageRange,
     ) -> Option<(PageNum, LeafSlot, Descriptor)> {
+        self.next_where(ram, shape, range, Descriptor::is_valid)
+    }
+
+    /// The next valid descriptor or swap entry at or after `range.start()`, before its end.
+    #[inline]
+    pub(crate) fn next_used(
+        &mut self,
+        ram: &Ram,
+        shape: &Shape,
+        range: PageRange,
+    ) -> Option<(PageNum, LeafSlot, Descriptor)> {
+        self.next_where(ram, shape, range, is_used)
+    }
+
+    #[inline]
+    fn next_where(
+        &mut self,
+        ram: &Ram,
+        shape: &Shape,
+        range: PageRange,
+        wanted: impl Fn(Descriptor) -> bool,
+    ) -> Option<(PageNum, LeafSlot, Descriptor)> {
         let mut from = range.start();
         loop {
             let rest = PageRange::new(from, range.end())?;
@@ -325,7 +368,7 @@ impl PageTables {
             let table_end = shape.next_leaf_table(page).min(range.end());
             while page < table_end {
                 let descriptor = read(ram, slot.0);
-                if descriptor.is_valid() {
+                if wanted(descriptor) {
                     return Some((page, slot, descriptor));
                 }
                 page = PageNum::new(page.get() + 1);
@@ -341,8 +384,8 @@ impl PageTables {
         frames.release(self.root);
     }
 
-    /// Every present page in ascending order, from the root. For the checker and for smaps.
-    pub(crate) fn present(
+    /// Every present page and swap entry in ascending order, from the root. For the checker and for smaps.
+    pub(crate) fn used(
         &self,
         ram: &Ram,
         shape: &Shape,
@@ -355,7 +398,7 @@ impl PageTables {
             last_leaf: None,
         };
         let mut rest = range;
-        while let Some((page, _, descriptor)) = view.next_present(ram, shape, rest) {
+        while let Some((page, _, descriptor)) = view.next_used(ram, shape, rest) {
             each(page, descriptor);
             let next = PageNum::new(page.get() + 1);
             match PageRange::new(next, range.end()) {
@@ -365,7 +408,7 @@ impl PageTables {
         }
     }
 
-    /// Every table below and with the root: its frame, level and number of valid descriptors.
+    /// Every table below and with the root: its frame, level and number of descriptors and swap entries.
     pub(crate) fn tables(&self, ram: &Ram, shape: &Shape, each: &mut impl FnMut(FrameNum, u8, u16)) {
         visit(ram, shape, self.root, shape.start_level, each);
     }
@@ -399,7 +442,7 @@ fn visit(ram: &Ram, shape: &Shape, table: FrameNum, level: u8, each: &mut impl F
     let mut live = 0;
     for index in 0..=shape.index_mask[usize::from(level)] {
         let descriptor = read(ram, PhysAddr::new(base + 8 * index));
-        if descriptor.is_valid() {
+        if is_used(descriptor) {
             live += 1;
             if level < 3 {
                 visit(ram, shape, frame_of(descriptor, shape.granule), level + 1, each);

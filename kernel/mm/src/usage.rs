@@ -5,8 +5,9 @@ use arch::{Bytes, Descriptor, FrameNum, PageNum};
 use crate::Memory;
 use crate::core_state::Core;
 use crate::fault::FaultKind;
-use crate::frames::FrameState;
+use crate::frames::{AnonId, FrameState};
 use crate::request::SpaceId;
+use crate::tables::swapped_anon;
 use crate::vma::{Vma, VmaFlags};
 
 /// A proportional size: bytes divided by the number of mappings, with 12 binary places, as Linux keeps it
@@ -68,8 +69,10 @@ pub struct VmaUsage {
     pub anonymous: Bytes,
     /// Of those, the ones given up by `MADV_FREE` and not written since.
     pub lazy_free: Bytes,
-    /// In swap; nothing is, yet.
+    /// In swap: swap entries, and for shared memory the object's pages in swap.
     pub swap: Bytes,
+    /// Each swap entry divided by the number of swap entries for the same page.
+    pub swap_pss: Pss,
     /// `pss` if the mapping is locked.
     pub locked: Pss,
 }
@@ -94,6 +97,7 @@ impl VmaUsage {
             anonymous: sum(self.anonymous, other.anonymous),
             lazy_free: sum(self.lazy_free, other.lazy_free),
             swap: sum(self.swap, other.swap),
+            swap_pss: self.swap_pss.plus(other.swap_pss),
             locked: self.locked.plus(other.locked),
         }
     }
@@ -116,7 +120,7 @@ pub struct SpaceUsage {
     pub rss_file: Bytes,
     /// `RssShmem`.
     pub rss_shmem: Bytes,
-    /// `VmSwap`; nothing is swapped, yet.
+    /// `VmSwap`: swap entries. Shared memory in swap is nobody's, as on Linux.
     pub swap: Bytes,
     /// `VmPTE`: translation tables, without the root, as Linux counts.
     pub page_tables: Bytes,
@@ -153,8 +157,10 @@ impl SpaceUsage {
 pub struct PageInfo {
     /// A descriptor maps it.
     pub present: bool,
-    /// In swap; nothing is, yet.
+    /// A swap entry stands for it.
     pub swapped: bool,
+    /// Where in the swap area, if it is there and not back in RAM alone.
+    pub swap_slot: Option<u32>,
     /// A page of a file or of shared memory.
     pub file_or_shared: bool,
     /// Mapped once only.
@@ -185,9 +191,20 @@ impl Memory {
         let core = &self.core;
         let tables = &self.spaces.get(space).tables;
         let mut usage = VmaUsage::default();
-        tables.present(&core.ram, &core.shape, vma.range, |_, descriptor| {
-            add_page(&mut usage, core, descriptor);
-        });
+        tables.used(
+            &core.ram,
+            &core.shape,
+            vma.range,
+            |_, descriptor| match swapped_anon(descriptor) {
+                Some(id) => add_swapped(&mut usage, core, id),
+                None => add_page(&mut usage, core, descriptor),
+            },
+        );
+        if let Some((file, first)) = vma.file_page(vma.range.start(), core.granule()) {
+            let end = first + vma.range.count().get();
+            let parked = self.files.get(file).parked_between(first, end);
+            usage.swap = Bytes::new(usage.swap.get() + core.bytes(parked).get());
+        }
         if vma.flags.contains(VmaFlags::LOCKED) {
             usage.locked = usage.pss;
         }
@@ -206,7 +223,7 @@ impl Memory {
             rss_anon: bytes(space.resident.anon),
             rss_file: bytes(space.resident.file),
             rss_shmem: bytes(space.resident.shmem),
-            swap: Bytes::ZERO,
+            swap: bytes(space.swapped),
             page_tables: bytes(u64::from(space.tables.count() - 1)),
             peak_total: bytes(space.peak_mapped),
             peak_rss: bytes(space.peak_resident),
@@ -226,13 +243,19 @@ impl Memory {
         }
         let descriptor = self.spaces.get(space).tables.get(&core.ram, &core.shape, page);
         if !descriptor.is_valid() {
-            return PageInfo::default();
+            let anon = swapped_anon(descriptor).map(|id| core.frames.anon(id));
+            return PageInfo {
+                swapped: anon.is_some(),
+                swap_slot: anon.and_then(|anon| Some(anon.place.slot()?.get())),
+                ..PageInfo::default()
+            };
         }
         let frame = core.frame_of(descriptor);
         let state = core.frames.state(frame);
         PageInfo {
             present: true,
             swapped: false,
+            swap_slot: None,
             file_or_shared: matches!(state, FrameState::Cache(_)),
             exclusive: core.frames.mappers(frame).len() == 1,
             frame: Some(frame),
@@ -246,10 +269,24 @@ impl Memory {
 /// Whether the page behind a descriptor differs from its home.
 fn is_dirty(core: &Core, descriptor: Descriptor) -> bool {
     match core.frames.state(core.frame_of(descriptor)) {
-        FrameState::Anon(id) => descriptor.is_dirty() || !core.frames.anon(id).lazy,
+        FrameState::Anon(id) => descriptor.is_dirty() || !core.frames.anon(id).starts_clean(),
         FrameState::Cache(cache) => descriptor.is_dirty() || cache.dirty,
         FrameState::Free | FrameState::Zero | FrameState::Table { .. } => false,
     }
+}
+
+/// A swap entry. The page's share of swap is divided among its swap entries (Linux: `swp_swapcount`).
+fn add_swapped(usage: &mut VmaUsage, core: &Core, id: AnonId) {
+    let page = core.granule().bytes();
+    let anon = core.frames.anon(id);
+    let mapped = anon
+        .place
+        .frame()
+        .map_or(0, |frame| core.frames.mappers(frame).len() as u64);
+    usage.swap = Bytes::new(usage.swap.get() + page);
+    usage.swap_pss = usage
+        .swap_pss
+        .plus(Pss::of_page(page, u64::from(anon.owners) - mapped));
 }
 
 fn add_page(usage: &mut VmaUsage, core: &Core, descriptor: Descriptor) {
@@ -283,9 +320,9 @@ fn add_page(usage: &mut VmaUsage, core: &Core, descriptor: Descriptor) {
     if descriptor.is_accessed() {
         add(&mut usage.referenced);
     }
-    if matches!(state, FrameState::Anon(_)) {
+    if let FrameState::Anon(id) = state {
         add(&mut usage.anonymous);
-        if !dirty {
+        if !dirty && core.frames.anon(id).lazy {
             add(&mut usage.lazy_free);
         }
     }

@@ -5,16 +5,28 @@
 
 use arch::{Access, Descriptor, PhysAddr, VirtAddr};
 
-use crate::Memory;
 use crate::error::{CopyFault, Violation, ViolationKind};
 use crate::fault::{self, Context};
 use crate::frames::FrameState;
+use crate::reclaim::FAULT_NEED;
 use crate::request::SpaceId;
+use crate::tables::swapped_anon;
+use crate::{CHUNK, Memory};
 
 impl Memory {
     /// Copies user memory to `to` (copy_from_user). Resolves faults; a bad page ends it with the number of
     /// bytes done before it.
     pub fn copy_in(&mut self, space: SpaceId, from: VirtAddr, to: &mut [u8]) -> Result<(), CopyFault> {
+        for (number, part) in to.chunks_mut(CHUNK).enumerate() {
+            let before = number * CHUNK;
+            self.copy_in_part(space, at_step(from, before)?, part)
+                .map_err(|fault| fault.after(before))?;
+        }
+        Ok(())
+    }
+
+    fn copy_in_part(&mut self, space: SpaceId, from: VirtAddr, to: &mut [u8]) -> Result<(), CopyFault> {
+        self.make_room(FAULT_NEED + self.frames_of(to.len()));
         let mut context = self.context(space);
         let mut done = 0;
         while done < to.len() {
@@ -27,6 +39,16 @@ impl Memory {
 
     /// Copies `from` to user memory (copy_to_user). As [`Memory::copy_in`] otherwise.
     pub fn copy_out(&mut self, space: SpaceId, to: VirtAddr, from: &[u8]) -> Result<(), CopyFault> {
+        for (number, part) in from.chunks(CHUNK).enumerate() {
+            let before = number * CHUNK;
+            self.copy_out_part(space, at_step(to, before)?, part)
+                .map_err(|fault| fault.after(before))?;
+        }
+        Ok(())
+    }
+
+    fn copy_out_part(&mut self, space: SpaceId, to: VirtAddr, from: &[u8]) -> Result<(), CopyFault> {
+        self.make_room(FAULT_NEED + 2 * self.frames_of(from.len()));
         let mut context = self.context(space);
         let mut done = 0;
         while done < from.len() {
@@ -38,8 +60,9 @@ impl Memory {
     }
 
     /// Reads for `/proc/PID/mem`: whatever the rights, without a fault. Memory that was never touched is read
-    /// as what a fault would give, if that is known without the host: zeros, or a cached page. Gives the
-    /// number of bytes before the first page that is not mapped or would have to be read.
+    /// as what a fault would give, if that is known without the file: zeros, or a cached page. Swapped pages are read and
+    /// stay in swap. Gives the number of bytes before the first page that is not mapped or would have to be read from
+    /// its file.
     pub fn peek(&self, space: SpaceId, at: VirtAddr, to: &mut [u8]) -> usize {
         let mut done = 0;
         while done < to.len() {
@@ -65,8 +88,23 @@ impl Memory {
         }
         let page = address.page(granule);
         let present = space.tables.get(&core.ram, &core.shape, page);
+        let inside = address.page_offset(granule).get();
+        let swapped = swapped_anon(present).map(|id| core.frames.anon(id).place);
         let frame = if present.is_valid() {
             core.frame_of(present)
+        } else if let Some(place) = swapped {
+            match (place.frame(), place.slot()) {
+                (Some(frame), _) => frame,
+                (None, Some(slot)) => {
+                    let mut bytes = vec![0; core.page_bytes()];
+                    let sound = core.swap.read(slot, &mut bytes).iter().all(Result::is_ok);
+                    if sound {
+                        to.copy_from_slice(&bytes[inside as usize..inside as usize + to.len()]);
+                    }
+                    return sound;
+                }
+                (None, None) => return false,
+            }
         } else {
             let Some(vma) = space.vmas.find(page) else {
                 return false;
@@ -78,14 +116,27 @@ impl Memory {
                 }
                 Some((file, number)) => match self.files.get(file).cached(number) {
                     Some(frame) => frame,
-                    None => return false,
+                    None => return self.files.peek_parked(core, file, number, inside, to),
                 },
             }
         };
-        let start = frame.start(granule).get() + address.page_offset(granule).get();
+        let start = frame.start(granule).get() + inside;
         core.ram.read_bytes(PhysAddr::new(start), to);
         true
     }
+}
+
+/// Where a later step of a copy begins. A copy over the end of addresses ends there.
+fn at_step(base: VirtAddr, done: usize) -> Result<VirtAddr, CopyFault> {
+    let wrapped = CopyFault {
+        done,
+        violation: Violation {
+            signal: ViolationKind::MapErr,
+            address: base,
+        },
+    };
+    let at = base.get().checked_add(done as u64);
+    at.map(VirtAddr::new).ok_or(wrapped)
 }
 
 /// Where the next bytes of a copy lie in RAM, and how many of them in one page.

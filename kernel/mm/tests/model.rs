@@ -9,14 +9,16 @@ use std::rc::Rc;
 
 use arch::{Access, Bytes, Granule, PageCount, PageNum, PageRange, VirtAddr};
 use mm::{
-    Advice, Backing, Content, FileId, FileKey, Layout, Limits, MapError, MapRequest, Memory, Placement, Prot,
-    RemapRequest, Sharing, SpaceId, ViolationKind,
+    Advice, Backing, Content, Counters, FileId, FileKey, Layout, Limits, MapError, MapRequest, Memory,
+    Placement, Prot, ReclaimConfig, RemapRequest, Sharing, SpaceId, SwapConfig, ViolationKind,
 };
 use mmu::Mmu;
 use proptest::prelude::*;
 use ram::Ram;
 
+mod device;
 mod naive;
+use device::{Device, Trouble};
 use naive::{Base, CELLS, Object, Outcome, Page, READ, Space, WRITE, World};
 
 /// Pages that the random calls use: two windows of so many pages.
@@ -136,6 +138,10 @@ enum Op {
         at: u64,
         len: u64,
     },
+    /// The time slice ends.
+    Background,
+    /// The host fails the swap file.
+    Trouble(Trouble),
 }
 
 fn what() -> impl Strategy<Value = What> {
@@ -157,6 +163,8 @@ fn advice() -> impl Strategy<Value = Advice> {
         Advice::PopulateRead,
         Advice::PopulateWrite,
         Advice::Cold,
+        Advice::PageOut,
+        Advice::PageOut,
         Advice::PageOut,
         Advice::WillNeed,
     ])
@@ -194,6 +202,8 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (0..FILES, 0..8u64, any::<bool>()).prop_map(|(file, pages, extra)| Op::Resize { file, pages, extra }),
         5 => place.clone().prop_map(|(space, at, len)| Op::Sync { space, at, len }),
         1 => place.prop_map(|(space, at, len)| Op::InCore { space, at, len }),
+        3 => Just(Op::Background),
+        1 => device::trouble().prop_map(Op::Trouble),
     ]
 }
 
@@ -232,17 +242,43 @@ struct Pair {
     stores: Vec<Rc<Store>>,
     /// By number of the naive object.
     files: Vec<FileId>,
+    device: Rc<Device>,
     world: World,
     low: u64,
     high: u64,
 }
 
+/// What the machine of one run is made of.
+#[derive(Clone, Copy, Debug)]
+struct Made {
+    granule: Granule,
+    frames: u64,
+    policy: policy::Name,
+    /// Slots of the swap area; none without.
+    swap: Option<u64>,
+    compressed: bool,
+}
+
 const LAYOUT_LOWEST: u64 = 0x1_0000;
 
 impl Pair {
-    fn new(granule: Granule, frames: u64) -> Self {
-        let ram = Ram::new(Bytes::new(frames * granule.bytes()), granule).expect("RAM of the host");
-        let mut memory = Memory::new(ram.clone());
+    fn new(made: Made) -> Self {
+        let granule = made.granule;
+        let ram = Ram::new(Bytes::new(made.frames * granule.bytes()), granule).expect("RAM of the host");
+        let device = Rc::new(Device::default());
+        let swap = made.swap.map(|slots| SwapConfig {
+            device: Box::new(Rc::clone(&device)),
+            name: "test".to_owned(),
+            size: Bytes::new(slots * granule.bytes()),
+            key: [5; 32],
+            compressed: Bytes::new(if made.compressed { 600 } else { 0 }),
+        });
+        let config = ReclaimConfig {
+            policy: made.policy,
+            seed: 1,
+            swap,
+        };
+        let mut memory = Memory::with_reclaim(ram.clone(), config);
         let entries = granule.entries() as u64;
         // The first window lies across a boundary of leaf tables, the second far away.
         let low = 3 * entries - WINDOW / 2;
@@ -280,6 +316,7 @@ impl Pair {
             ids: vec![None; 3],
             stores,
             files,
+            device,
             world,
             low,
             high,
@@ -360,6 +397,7 @@ impl Pair {
                     ViolationKind::AccErr => Some(Outcome::AccErr),
                     ViolationKind::BusAdrErr => Some(Outcome::Bus),
                     ViolationKind::OutOfRam(_) => self.truly_out_of_ram(),
+                    ViolationKind::BusSwap(_) => self.truly_harmed(),
                     other => panic!("{other:?}"),
                 };
             }
@@ -373,8 +411,53 @@ impl Pair {
         None
     }
 
+    /// The host failed or changed the swap file: the program hears of it, and gets no wrong byte.
+    fn truly_harmed(&self) -> Option<Outcome> {
+        assert!(self.device.was_harmed(), "the swap file is sound");
+        None
+    }
+
+    /// Lazily freed memory may have become zeros: looks at the real page and follows it. `written` was just stored to.
+    fn follow_lazy(&mut self, space: usize, page: u64, written: Option<usize>) {
+        let Some(naive) = self.world.space(space).pages.get(&page).filter(|p| p.lazy) else {
+            return;
+        };
+        let own = naive.own.unwrap_or_default();
+        let id = self.ids[space].expect("a living space");
+        let mut zeros = true;
+        let mut same = true;
+        for cell in (0..CELLS).filter(|&cell| Some(cell) != written) {
+            let mut byte = [0];
+            let address = self.address(page, self.world.cell_offset(cell));
+            assert_eq!(
+                self.memory.peek(id, address, &mut byte),
+                1,
+                "memory without a file"
+            );
+            zeros &= byte[0] == 0;
+            same &= byte[0] == own[cell];
+        }
+        assert!(zeros || same, "page {page:#x} is neither kept nor zeros");
+        if !same {
+            self.world.space(space).pages.get_mut(&page).expect("mapped").own = None;
+        }
+    }
+
+    fn follow_all_lazy(&mut self) {
+        for space in 0..3 {
+            if self.ids[space].is_some() {
+                let pages: Vec<u64> = self.world.space(space).pages.keys().copied().collect();
+                pages
+                    .into_iter()
+                    .for_each(|page| self.follow_lazy(space, page, None));
+            }
+        }
+    }
+
     fn step(&mut self, op: &Op) {
         match *op {
+            Op::Background => self.memory.background_reclaim(),
+            Op::Trouble(trouble) => self.device.harm(trouble),
             Op::Fork { space } => self.fork(space),
             Op::FileWrite {
                 file,
@@ -481,6 +564,7 @@ impl Pair {
     fn load(&mut self, space: usize, at: u64, cell: usize) {
         let page = self.page(at);
         if let Some(outcome) = self.access(space, page, cell, Access::Read, 0) {
+            self.follow_lazy(space, page, None);
             assert_eq!(
                 outcome,
                 self.world.read(space, page, cell, READ),
@@ -489,9 +573,32 @@ impl Pair {
         }
     }
 
+    /// Whether a byte of a page lies past the end of a file in a shared mapping. What is written there is lost when the
+    /// page leaves RAM, at a time of the kernel's choosing: no answer is wrong, so it is not asked.
+    fn is_past_end(&self, space: usize, page: u64, cell: usize) -> bool {
+        let naive = self.world.spaces[space].as_ref().and_then(|s| s.pages.get(&page));
+        match naive {
+            Some(Page {
+                shared: true,
+                base: Base::Object { object, page },
+                ..
+            }) if *object < FILES => {
+                let offset = page * self.granule.bytes() + self.world.cell_offset(cell);
+                offset >= self.world.objects[*object].length
+            }
+            _ => false,
+        }
+    }
+
     fn store(&mut self, space: usize, at: u64, cell: usize, value: u8) {
         let page = self.page(at);
+        if self.is_past_end(space, page, cell) && self.world.read(space, page, cell, WRITE) != Outcome::Bus {
+            return;
+        }
         if let Some(outcome) = self.access(space, page, cell, Access::Write, value) {
+            if matches!(outcome, Outcome::Byte(_)) {
+                self.follow_lazy(space, page, Some(cell));
+            }
             assert_eq!(
                 outcome,
                 self.world.write(space, page, cell, value),
@@ -586,6 +693,7 @@ impl Pair {
                 dont_fork: false,
                 wipe_on_fork: false,
                 own: None,
+                lazy: false,
             };
             self.world.space(space).pages.insert(placed + index, page);
         }
@@ -701,14 +809,10 @@ impl Pair {
         for index in 0..new {
             let mut page = first.clone();
             page.own = None;
-            if index < count && !extends {
-                page.own = if len == 0 {
-                    None
-                } else {
-                    pages[&(start + index)].own
-                };
-            } else if index < count {
+            page.lazy = false;
+            if index < count && len > 0 {
                 page.own = pages[&(start + index)].own;
+                page.lazy = pages[&(start + index)].lazy;
             }
             if let Base::Object { page, .. } = &mut page.base {
                 *page += index;
@@ -718,7 +822,9 @@ impl Pair {
         for index in 0..count {
             if len == 0 {
             } else if dont_unmap {
-                pages.get_mut(&(start + index)).expect("mapped").own = None;
+                let left = pages.get_mut(&(start + index)).expect("mapped");
+                left.own = None;
+                left.lazy = false;
             } else {
                 pages.remove(&(start + index));
             }
@@ -763,6 +869,7 @@ impl Pair {
                 Advice::DontFork => page.dont_fork = true,
                 Advice::DoFork => page.dont_fork = false,
                 Advice::DontNeed => page.own = None,
+                Advice::Free => page.lazy = page.own.is_some(),
                 _ => {}
             }
         }
@@ -773,6 +880,13 @@ impl Pair {
             Err(MapError::BadAddress) => "bad address",
             Err(MapError::OutOfRam(_)) => {
                 self.truly_out_of_ram();
+                if advice == Advice::PopulateWrite {
+                    self.populated_partly(space, start, end);
+                }
+                return;
+            }
+            Err(MapError::Swap(_)) => {
+                self.truly_harmed();
                 if advice == Advice::PopulateWrite {
                     self.populated_partly(space, start, end);
                 }
@@ -795,7 +909,8 @@ impl Pair {
             let Some(page) = self.world.space(space).pages.get(&number).cloned() else {
                 continue;
             };
-            if !page.shared && page.own.is_none() && info.present && !info.file_or_shared && !info.zero_page {
+            let copied = info.present && !info.file_or_shared && !info.zero_page || info.swapped;
+            if !page.shared && page.own.is_none() && copied {
                 let Base::Object { object, page: of } = page.base else {
                     continue;
                 };
@@ -835,6 +950,7 @@ impl Pair {
                 dont_fork: false,
                 wipe_on_fork: false,
                 own: None,
+                lazy: false,
             };
             naive.pages.insert(number, page);
         }
@@ -866,6 +982,7 @@ impl Pair {
             }
         };
         for index in 0..good {
+            self.follow_lazy(space, page + index, None);
             for cell in 0..CELLS {
                 let at = index as usize * bytes + self.world.cell_offset(cell) as usize;
                 assert_eq!(
@@ -884,6 +1001,9 @@ impl Pair {
 
     fn copy_out(&mut self, space: usize, id: SpaceId, at: u64, len: u64, value: u8) {
         let page = self.page(at);
+        if (page..page + len).any(|page| self.is_past_end(space, page, CELLS - 1)) {
+            return;
+        }
         let bytes = self.granule.bytes() as usize;
         let answer = self
             .memory
@@ -914,6 +1034,7 @@ impl Pair {
             ViolationKind::AccErr => Outcome::AccErr,
             ViolationKind::BusAdrErr => Outcome::Bus,
             ViolationKind::OutOfRam(_) => return assert!(self.truly_out_of_ram().is_none()),
+            ViolationKind::BusSwap(_) => return assert!(self.truly_harmed().is_none()),
             other => panic!("{other:?}"),
         };
         assert_eq!(got, expected);
@@ -1021,7 +1142,8 @@ impl Pair {
     }
 
     /// Every byte of every page, and nothing left when all is gone.
-    fn finish(mut self) {
+    fn finish(mut self) -> Counters {
+        self.follow_all_lazy();
         for space in 0..3 {
             let Some(id) = self.ids[space] else { continue };
             let pages: Vec<u64> = self.world.space(space).pages.keys().copied().collect();
@@ -1050,17 +1172,46 @@ impl Pair {
             self.memory.frames().free.get() + 1,
             self.memory.frames().total().get()
         );
+        assert_eq!(self.memory.swap().used, 0);
+        *self.memory.counters()
     }
 }
 
-fn run(granule: Granule, frames: u64, ops: &[Op]) {
-    let mut pair = Pair::new(granule, frames);
+fn run(made: Made, ops: &[Op]) -> Counters {
+    let mut pair = Pair::new(made);
     pair.compare();
     for op in ops {
         pair.step(op);
+        pair.follow_all_lazy();
         pair.compare();
     }
-    pair.finish();
+    pair.finish()
+}
+
+fn made() -> impl Strategy<Value = Made> {
+    let swap = prop_oneof![1 => Just(None), 1 => (1..12u64).prop_map(Some), 3 => Just(Some(400))];
+    let granule = prop::sample::select(vec![Granule::K4, Granule::K16, Granule::K64]);
+    let policy = prop::sample::select(policy::Name::ALL.to_vec());
+    (granule, 18..50u64, policy, swap, any::<bool>()).prop_map(
+        |(granule, frames, policy, swap, compressed)| Made {
+            granule,
+            frames,
+            policy,
+            swap,
+            compressed,
+        },
+    )
+}
+
+/// Plenty of RAM, as a machine without swap has it.
+fn plain(granule: Granule, frames: u64) -> Made {
+    Made {
+        granule,
+        frames,
+        policy: policy::Name::Clock,
+        swap: None,
+        compressed: false,
+    }
 }
 
 proptest! {
@@ -1068,16 +1219,23 @@ proptest! {
 
     #[test]
     fn granule_4k(frames in 24..96u64, ops in prop::collection::vec(op(), 1..110)) {
-        run(Granule::K4, frames, &ops);
+        run(plain(Granule::K4, frames), &ops);
     }
 
     #[test]
     fn granule_16k(frames in 20..80u64, ops in prop::collection::vec(op(), 1..110)) {
-        run(Granule::K16, frames, &ops);
+        run(plain(Granule::K16, frames), &ops);
     }
 
     #[test]
     fn granule_64k(frames in 16..60u64, ops in prop::collection::vec(op(), 1..110)) {
-        run(Granule::K64, frames, &ops);
+        run(plain(Granule::K64, frames), &ops);
+    }
+
+    /// Little RAM, every policy, swap of any size, a host that fails: the same bytes.
+    #[test]
+    fn under_pressure(made in made(), ops in prop::collection::vec(op(), 1..140)) {
+        let first = run(made, &ops);
+        prop_assert_eq!(first, run(made, &ops), "the same calls do the same");
     }
 }

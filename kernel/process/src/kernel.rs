@@ -110,6 +110,17 @@ pub enum Notice {
         /// The host's answer.
         error: String,
     },
+    /// A swapped page cannot be read back, or is not what was written.
+    SwapFailed {
+        /// Who needs it.
+        pid: Pid,
+        /// Where it is mapped.
+        address: u64,
+        /// What is wrong.
+        error: String,
+    },
+    /// RAM and swap are full: a process is killed.
+    OutOfMemory(Box<crate::oom::Verdict>),
     /// `execve` was refused for a reason that its errno hides.
     Exec {
         /// Who.
@@ -141,6 +152,10 @@ impl fmt::Display for Notice {
                     "process {pid}: the file mapped at {address:#x} cannot be read: {error}"
                 )
             }
+            Self::SwapFailed { pid, address, error } => {
+                write!(f, "process {pid}: the page at {address:#x} is lost: {error}")
+            }
+            Self::OutOfMemory(verdict) => verdict.fmt(f),
             Self::Exec { pid, path, reason } => write!(f, "process {pid}: cannot run {path}: {reason}"),
         }
     }

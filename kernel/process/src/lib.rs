@@ -33,6 +33,7 @@ mod group;
 pub mod hwcap;
 mod kernel;
 mod lifecycle;
+pub mod oom;
 mod proc;
 mod rng;
 mod schedule;

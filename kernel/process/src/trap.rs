@@ -49,8 +49,20 @@ impl Kernel {
                 });
                 (Signal::BUS, code::BUS_ADRERR)
             }
+            ViolationKind::BusSwap(error) => {
+                self.notify(crate::Notice::SwapFailed {
+                    pid,
+                    address,
+                    error: error.to_string(),
+                });
+                (Signal::BUS, code::BUS_ADRERR)
+            }
             ViolationKind::Alignment => (Signal::BUS, code::BUS_ADRALN),
-            ViolationKind::OutOfRam(out) => return self.kill_for_ram(pid, *out),
+            // If somebody else died, the instruction is tried again.
+            ViolationKind::OutOfRam(out) => {
+                self.out_of_memory(pid, *out);
+                return;
+            }
         };
         let signals = &mut self.task_mut(pid).signals;
         signals.cause = Some(Cause::Access {
@@ -63,12 +75,6 @@ impl Kernel {
         });
         let detail = SigDetail::Fault { address };
         self.force(pid, SigInfo { signal, code, detail });
-    }
-
-    /// RAM is full and this task needs a frame: it dies, the machine does not.
-    pub(crate) fn kill_for_ram(&mut self, pid: Pid, out: mm::OutOfRam) {
-        self.task_mut(pid).signals.cause = Some(Cause::OutOfRam(out));
-        self.force(pid, crate::signal::kernel_info(Signal::KILL));
     }
 
     fn exception(&mut self, pid: Pid, trap: Trap) {

@@ -2,59 +2,78 @@
 
 use abi::Errno;
 use arch::VirtAddr;
-use mm::{CopyFault, ViolationKind};
+use mm::{CopyFault, OutOfRam, ViolationKind};
 
 use crate::kernel::Kernel;
 use crate::task::Pid;
 
+fn out_of_ram(copied: &Result<(), CopyFault>) -> Option<OutOfRam> {
+    match copied {
+        Err(CopyFault { violation, .. }) => match violation.signal {
+            ViolationKind::OutOfRam(out) => Some(out),
+            _ => None,
+        },
+        Ok(()) => None,
+    }
+}
+
+fn partly(fault: &CopyFault) -> Result<usize, Errno> {
+    match fault.done {
+        0 => Err(Errno::EFAULT),
+        done => Ok(done),
+    }
+}
+
 impl Kernel {
     /// Fills a buffer from user memory.
     pub(crate) fn read_user(&mut self, pid: Pid, from: u64, to: &mut [u8]) -> Result<(), Errno> {
-        let space = self.task(pid).space().id;
-        let copied = self.memory.copy_in(space, VirtAddr::new(from), to);
-        copied.map_err(|fault| self.copy_failed(pid, &fault))
+        let copied = self.copy_in(pid, from, to);
+        copied.map_err(|_| Errno::EFAULT)
     }
 
     /// Writes bytes to user memory.
     pub(crate) fn write_user(&mut self, pid: Pid, to: u64, from: &[u8]) -> Result<(), Errno> {
-        let space = self.task(pid).space().id;
-        let copied = self.memory.copy_out(space, VirtAddr::new(to), from);
-        copied.map_err(|fault| self.copy_failed(pid, &fault))
+        let copied = self.copy_out(pid, to, from);
+        copied.map_err(|_| Errno::EFAULT)
     }
 
     /// Fills as much of a buffer as user memory allows: how many bytes, or `EFAULT` if it is none of some.
     pub(crate) fn read_user_partly(&mut self, pid: Pid, from: u64, to: &mut [u8]) -> Result<usize, Errno> {
-        let space = self.task(pid).space().id;
-        match self.memory.copy_in(space, VirtAddr::new(from), to) {
+        match self.copy_in(pid, from, to) {
             Ok(()) => Ok(to.len()),
-            Err(fault) => self.partly(pid, &fault),
+            Err(fault) => partly(&fault),
         }
     }
 
     /// Writes as many bytes as user memory allows.
     pub(crate) fn write_user_partly(&mut self, pid: Pid, to: u64, from: &[u8]) -> Result<usize, Errno> {
-        let space = self.task(pid).space().id;
-        match self.memory.copy_out(space, VirtAddr::new(to), from) {
+        match self.copy_out(pid, to, from) {
             Ok(()) => Ok(from.len()),
-            Err(fault) => self.partly(pid, &fault),
+            Err(fault) => partly(&fault),
         }
     }
 
-    fn partly(&mut self, pid: Pid, fault: &CopyFault) -> Result<usize, Errno> {
-        let errno = self.copy_failed(pid, fault);
-        if fault.done > 0 {
-            Ok(fault.done)
-        } else {
-            Err(errno)
+    /// A copy that finds no frame goes on once another process has died for it; nothing is lost by beginning again.
+    fn copy_in(&mut self, pid: Pid, from: u64, to: &mut [u8]) -> Result<(), CopyFault> {
+        loop {
+            let space = self.task(pid).space().id;
+            let copied = self.memory.copy_in(space, VirtAddr::new(from), to);
+            match out_of_ram(&copied) {
+                Some(out) if self.out_of_memory(pid, out) => {}
+                _ => return copied,
+            }
         }
     }
 
-    /// The errno of a copy that failed; one that found no frame kills the task.
-    fn copy_failed(&mut self, pid: Pid, fault: &CopyFault) -> Errno {
-        if let ViolationKind::OutOfRam(out) = fault.violation.signal {
-            self.kill_for_ram(pid, out);
+    fn copy_out(&mut self, pid: Pid, to: u64, from: &[u8]) -> Result<(), CopyFault> {
+        loop {
+            let space = self.task(pid).space().id;
+            let copied = self.memory.copy_out(space, VirtAddr::new(to), from);
+            match out_of_ram(&copied) {
+                Some(out) if self.out_of_memory(pid, out) => {}
+                _ => return copied,
+            }
         }
-        Errno::EFAULT
     }
 
     /// A text that ends in a zero, at most `limit` bytes with it.

@@ -130,6 +130,8 @@ fn start_file(path: &Path, debugged: bool, folder: tempfile::TempDir) -> Running
             },
             program: spawn,
             serve: false,
+            policy: policy::Name::Clock,
+            swap: machine::Swap::default(),
             debug: debugged.then_some(DebugAddress::Unix(listen)),
         };
         let mut machine = Machine::new(config).expect("a machine");

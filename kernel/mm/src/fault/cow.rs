@@ -26,7 +26,10 @@ pub(super) fn write_to_present(
 ) -> Result<Resolved, ViolationKind> {
     let frame = context.core.frame_of(old);
     match context.core.frames.state(frame) {
-        FrameState::Anon(id) if context.core.frames.is_exclusive(id) => Ok(reuse(context, case, slot, old)),
+        FrameState::Anon(id) if context.core.frames.is_exclusive(id) => {
+            context.core.drop_swap_copy(id);
+            Ok(reuse(context, case, slot, old))
+        }
         _ => copy(context, case, slot, old),
     }
 }

@@ -4,7 +4,7 @@
 //! start with the access flag clear, so `Referenced` stays true. Shared pages of a writable mapping are
 //! mapped clean with DBM: the hardware notes the first write in the descriptor, and the kernel harvests it.
 
-use arch::{Access, PageNum, PageRange};
+use arch::{Access, Descriptor, PageNum, PageRange};
 
 use super::{Case, Context, FaultKind, Resolved};
 use crate::attributes::{Use, descriptor};
@@ -72,7 +72,7 @@ fn map_around(context: &mut Context<'_>, case: &Case) {
         written: false,
     };
     for page in window.pages() {
-        if !space.tables.load(&core.ram, slot).is_valid()
+        if space.tables.load(&core.ram, slot) == Descriptor::INVALID
             && let Some(frame) = file.cached(number)
         {
             let leaf = descriptor(core, &case.vma, frame, used);

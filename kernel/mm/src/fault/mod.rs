@@ -3,6 +3,7 @@
 //! ```text
 //!   not aligned, outside user space, not mapped, not allowed ──▶ violation
 //!   not mapped, a stack above ──▶ stack, then on as below
+//!   a swap entry ──▶ swap_in
 //!   no descriptor:  private anonymous ─ write ─▶ zero_fill      read ─▶ zero_fill (the zero page)
 //!                   file or shared ─ read, or shared write ─▶ file      private write ─▶ cow
 //!   a descriptor:   private and written ─▶ cow (copy, or reuse if nobody else has the page)
@@ -18,6 +19,7 @@ use crate::error::{OutOfRam, Violation, ViolationKind};
 use crate::files::{Files, PageError};
 use crate::request::{Content, Prot, Sharing};
 use crate::space::Space;
+use crate::swap_in::SwapInError;
 use crate::tables::LeafSlot;
 use crate::vma::Vma;
 
@@ -25,6 +27,7 @@ mod access;
 mod cow;
 mod file;
 mod stack;
+mod swap_in;
 mod violation;
 mod zero_fill;
 
@@ -49,11 +52,13 @@ pub enum FaultKind {
     AccessFlag,
     /// Nothing was wrong with the descriptor: the TLB entry was stale.
     Spurious,
+    /// A private page came back from swap.
+    SwapIn,
 }
 
 impl FaultKind {
     /// How many kinds there are.
-    pub const COUNT: usize = 9;
+    pub const COUNT: usize = 10;
 
     /// All kinds, in the order of their numbers.
     pub const ALL: [Self; Self::COUNT] = [
@@ -66,6 +71,7 @@ impl FaultKind {
         Self::StackGrowth,
         Self::AccessFlag,
         Self::Spurious,
+        Self::SwapIn,
     ];
 }
 
@@ -105,12 +111,22 @@ impl From<OutOfRam> for ViolationKind {
     }
 }
 
+impl From<SwapInError> for ViolationKind {
+    fn from(error: SwapInError) -> Self {
+        match error {
+            SwapInError::OutOfRam(out) => Self::OutOfRam(out),
+            SwapInError::Swap(error) => Self::BusSwap(error),
+        }
+    }
+}
+
 impl From<PageError> for ViolationKind {
     fn from(error: PageError) -> Self {
         match error {
             PageError::PastEnd => Self::BusAdrErr,
             PageError::OutOfRam(out) => Self::OutOfRam(out),
             PageError::Io(error) => Self::BusIo(error),
+            PageError::Swap(error) => Self::BusSwap(error),
         }
     }
 }
@@ -161,9 +177,10 @@ fn dispatch(context: &mut Context<'_>, fault: &Fault) -> Result<Resolved, Violat
     let slot = space.tables.find(&core.ram, &core.shape, page);
     let present = slot.and_then(|slot| {
         let descriptor = space.tables.load(&core.ram, slot);
-        descriptor.is_valid().then_some((slot, descriptor))
+        (descriptor != Descriptor::INVALID).then_some((slot, descriptor))
     });
     let resolved = match present {
+        Some((slot, entry)) if !entry.is_valid() => swap_in::bring_back(context, &case, slot, entry),
         Some((slot, descriptor)) => resolve_present(context, &case, slot, descriptor, fault.cause),
         None => resolve_missing(context, &case),
     }?;

@@ -47,7 +47,7 @@ pub(super) fn map_new_anon(context: &mut Context<'_>, case: &Case, frame: FrameN
         Ok(slot) => slot,
         Err(out) => {
             if let FrameState::Anon(id) = core.frames.state(frame) {
-                core.frames.drop_anon(id);
+                core.drop_anon(id);
             }
             return Err(out);
         }

@@ -532,6 +532,10 @@ fn every_counter_counts() {
     m.write(shared, 1).expect("written");
     m.memory.sync(m.space, m.range(shared, 1)).expect("synced");
     m.write(shared, 2).expect("written");
+    // Locked, so that it is still dirty when its file is closed.
+    m.memory
+        .set_locked(m.space, m.range(shared, 1), true, true)
+        .expect("locked");
     let private = m.map_file(file, 0, 1, RW, Sharing::Private);
     m.write(private, 3).expect("copied");
     assert!(m.read(VirtAddr::new(0)).is_err());

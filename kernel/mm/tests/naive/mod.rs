@@ -30,6 +30,8 @@ pub(crate) struct Page {
     pub(crate) wipe_on_fork: bool,
     /// Private bytes, once written.
     pub(crate) own: Option<Bytes3>,
+    /// Given up by `MADV_FREE` and not written since: the bytes may become zeros at any time.
+    pub(crate) lazy: bool,
 }
 
 impl Page {
@@ -145,7 +147,9 @@ impl World {
                     .unwrap_or_else(|| [0, 1, 2].map(|c| self.base_byte(base, c)));
                 own[cell] = value;
                 let page = self.space(space).pages.get_mut(&page);
-                page.expect("it was just read").own = Some(own);
+                let page = page.expect("it was just read");
+                page.own = Some(own);
+                page.lazy = false;
             }
         }
         Outcome::Byte(value)

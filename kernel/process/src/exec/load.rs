@@ -188,6 +188,7 @@ fn clear(memory: &mut Memory, space: SpaceId, from: u64, to: u64) -> Result<(), 
     written.map_err(|fault| match fault.violation.signal {
         ViolationKind::OutOfRam(out) => ExecError::OutOfRam(out),
         ViolationKind::BusIo(error) => ExecError::Read(error),
+        ViolationKind::BusSwap(error) => ExecError::Read(std::io::Error::other(error)),
         _ => ExecError::Setup { address: from },
     })
 }

@@ -231,6 +231,7 @@ impl Kernel {
             .copy_out(space, sp, &stack.bytes)
             .map_err(|fault| match fault.violation.signal {
                 mm::ViolationKind::OutOfRam(out) => ExecError::OutOfRam(out),
+                mm::ViolationKind::BusSwap(error) => ExecError::Read(std::io::Error::other(error)),
                 _ => ExecError::Setup { address: stack.sp },
             })?;
         Ok(stack)

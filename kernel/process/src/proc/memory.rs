@@ -140,7 +140,7 @@ fn counts(usage: &VmaUsage) -> Counts {
         anonymous: kib(usage.anonymous),
         lazy_free: kib(usage.lazy_free),
         swap: kib(usage.swap),
-        swap_pss: kib(usage.swap),
+        swap_pss: kib(usage.swap_pss.bytes()),
         locked: kib(usage.locked.bytes()),
         ..Counts::zero()
     }
@@ -219,7 +219,9 @@ pub(super) fn rollup(memory: &Memory, space: SpaceId) -> SmapsRollup {
 }
 
 fn pagemap_entry(info: &PageInfo) -> PagemapEntry {
-    let mut bits = info.frame.map_or(0, |frame| u64::from(frame.get()));
+    // Of a swapped page: the type of its area, which is 0, and its offset there from bit 5.
+    let offset = info.swap_slot.map_or(0, |slot| u64::from(slot) << 5);
+    let mut bits = info.frame.map_or(offset, |frame| u64::from(frame.get()));
     let mut when = |condition: bool, bit: u64| bits |= u64::from(condition) * bit;
     when(info.present, PagemapEntry::PRESENT);
     when(info.swapped, PagemapEntry::SWAPPED);

@@ -138,13 +138,15 @@ pub(super) fn meminfo(kernel: &Kernel) -> MemInfo {
     let granule = memory.granule();
     let kib = |count: arch::FrameCount| Kib::from_bytes(count.bytes(granule).get());
     let sum = |a: Kib, b: Kib| Kib(a.0 + b.0);
+    let swap = memory.swap();
+    let slots = |count: u64| Kib::from_bytes(count << granule.shift());
     let cached = sum(kib(frames.file), kib(frames.shmem));
     let total = kib(frames.total());
     let mut info = MemInfo::default();
     let rows = [
         ("MemTotal", total),
         ("MemFree", kib(frames.free)),
-        // What can be had without swapping: what is free, and pages that files hold anyway.
+        // Pages of files can be dropped; what swapping would give is not counted, as on Linux.
         ("MemAvailable", sum(kib(frames.free), kib(frames.file))),
         ("Buffers", Kib::ZERO),
         ("Cached", cached),
@@ -157,8 +159,8 @@ pub(super) fn meminfo(kernel: &Kernel) -> MemInfo {
         ("Inactive(file)", kib(frames.file)),
         ("Unevictable", Kib::ZERO),
         ("Mlocked", Kib::ZERO),
-        ("SwapTotal", Kib::ZERO),
-        ("SwapFree", Kib::ZERO),
+        ("SwapTotal", slots(swap.total)),
+        ("SwapFree", slots(swap.free())),
         ("Dirty", Kib::ZERO),
         ("Writeback", Kib::ZERO),
         ("AnonPages", kib(frames.anon)),
@@ -170,13 +172,36 @@ pub(super) fn meminfo(kernel: &Kernel) -> MemInfo {
         ("SUnreclaim", Kib::ZERO),
         ("KernelStack", Kib::ZERO),
         ("PageTables", kib(frames.page_tables)),
-        ("CommitLimit", Kib(total.0 * OVERCOMMIT_RATIO / 100)),
+        (
+            "CommitLimit",
+            sum(Kib(total.0 * OVERCOMMIT_RATIO / 100), slots(swap.total)),
+        ),
         ("Committed_AS", Kib(committed(kernel))),
     ];
     for (name, value) in rows {
         info.push_kib(name, value);
     }
     info
+}
+
+/// `/proc/swaps`, in the columns of Linux's `swap_show()`.
+pub(super) fn swaps(memory: &Memory) -> Vec<u8> {
+    let mut text = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n".to_owned();
+    let swap = memory.swap();
+    if swap.total > 0 {
+        let kib = |slots: u64| (slots << memory.granule().shift()) >> 10;
+        let name = memory.swap_name();
+        let tab = |figure: u64| if figure < 10_000_000 { "\t" } else { "" };
+        let (size, used) = (kib(swap.total), kib(swap.used));
+        let gap = if name.len() < 40 { 40 - name.len() } else { 1 };
+        let spaces = " ".repeat(gap);
+        text.push_str(&format!(
+            "{name}{spaces}file\t\t{size}\t{}{used}\t{}-2\n",
+            tab(size),
+            tab(used)
+        ));
+    }
+    text.into_bytes()
 }
 
 pub(super) fn stat(facts: &SystemFacts) -> SystemStat {
@@ -233,6 +258,20 @@ pub(super) fn vmstat(memory: &Memory) -> VmStat {
         ("pgalloc_normal", counters.pgalloc),
         ("pgfault", counters.pgfault),
         ("pgmajfault", counters.pgmajfault),
+        ("pswpin", counters.pswpin),
+        ("pswpout", counters.pswpout),
+        ("pglazyfreed", counters.pglazyfreed),
+        ("workingset_refault_anon", counters.workingset_refault_anon),
+        ("workingset_refault_file", counters.workingset_refault_file),
+        ("workingset_activate_anon", counters.workingset_activate_anon),
+        ("workingset_activate_file", counters.workingset_activate_file),
+        ("pgsteal_kswapd", counters.pgsteal_kswapd),
+        ("pgsteal_direct", counters.pgsteal_direct),
+        ("pgscan_kswapd", counters.pgscan_kswapd),
+        ("pgscan_direct", counters.pgscan_direct),
+        ("allocstall_normal", counters.allocstall),
+        ("swap_ra", counters.swap_ra),
+        ("swap_ra_hit", counters.swap_cache_hits),
     ];
     VmStat(
         states

@@ -439,7 +439,7 @@ fn system_text(kernel: &Kernel, name: &str) -> Vec<u8> {
         "loadavg" => kernel.load_average().print(),
         "meminfo" => system::meminfo(kernel).print(),
         "stat" => system::stat(&SystemFacts::gather(kernel)).print(),
-        "swaps" => b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n".to_vec(),
+        "swaps" => system::swaps(memory),
         "tty/drivers" => system::TTY_DRIVERS.into(),
         "uptime" => system::uptime(&SystemFacts::gather(kernel)).print(),
         "version" => system::version(),

@@ -61,8 +61,9 @@ impl Call<'_> {
     /// Linux's default overcommit rule (`vm.overcommit_memory` 0): one request for memory that must be backed is
     /// refused if it is larger than all of RAM and swap.
     fn exceeds_ram(&self, bytes: u64) -> bool {
-        let total = self.kernel.memory.frames().total();
-        bytes > total.bytes(self.granule()).get()
+        let total = self.kernel.memory.frames().total().bytes(self.granule()).get();
+        let swap = self.kernel.memory.swap().total << self.granule().shift();
+        bytes > total.saturating_add(swap)
     }
 
     fn is_aligned(&self, address: u64) -> bool {
@@ -83,7 +84,7 @@ fn map_errno(error: MapError) -> Errno {
         MapError::Invalid => Errno::EINVAL,
         MapError::Denied => Errno::EACCES,
         MapError::BadAddress => Errno::EFAULT,
-        MapError::Io(_) => Errno::EIO,
+        MapError::Io(_) | MapError::Swap(_) => Errno::EIO,
     }
 }
 

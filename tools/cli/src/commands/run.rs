@@ -34,6 +34,22 @@ pub struct Args {
     #[arg(long, value_name = "SIZE", default_value = "1g", value_parser = size::parse)]
     ram: Bytes,
 
+    /// Amount of swap; 0 is none
+    #[arg(long, value_name = "SIZE", default_value = "1g", value_parser = size::parse)]
+    swap: Bytes,
+
+    /// Swap to this file, which is made for it and removed at the end, instead of a temporary file without a name
+    #[arg(long, value_name = "PATH")]
+    swap_file: Option<PathBuf>,
+
+    /// Keep up to so much of compressed pages in the host's memory before the swap file is used
+    #[arg(long, value_name = "SIZE", default_value = "0", value_parser = size::parse)]
+    swap_compressed: Bytes,
+
+    /// Which page leaves when RAM is full: fifo, random, clock, lru, mglru, 2q, arc, sieve or s3-fifo
+    #[arg(long, value_name = "NAME", default_value = "clock")]
+    policy: policy::Name,
+
     /// Set a variable of the program's environment; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable)]
     env: Vec<OsString>,
@@ -190,6 +206,12 @@ impl Args {
         Ok(machine::Config {
             granule: self.page_size,
             ram: self.ram,
+            policy: self.policy,
+            swap: machine::Swap {
+                size: self.swap,
+                file: self.swap_file,
+                compressed: self.swap_compressed,
+            },
             kernel,
             program,
             serve: true,

@@ -1,0 +1,127 @@
+//! What becomes of a frame that the policy named, by what it holds.
+
+use arch::{Descriptor, FrameNum};
+use policy::Shadow;
+
+use super::Reclaim;
+use super::swap_out::SwapOut;
+use crate::attributes;
+use crate::core_state::Core;
+use crate::frames::{AnonId, AnonPlace, CachePage, FrameState, Mapper};
+use crate::space::Spaces;
+use crate::tables::{LeafSlot, swap_entry};
+use crate::vma::VmaFlags;
+
+/// The descriptor behind an entry of the reverse map.
+fn leaf(core: &Core, spaces: &mut Spaces, mapper: Mapper) -> (LeafSlot, Descriptor) {
+    let space = spaces.in_slot_mut(mapper.slot());
+    let slot = space.tables.find(&core.ram, &core.shape, mapper.page());
+    let slot = slot.expect("whoever is in the reverse map has a descriptor");
+    (slot, space.tables.load(&core.ram, slot))
+}
+
+/// Whether any descriptor of the frame has its access flag set; clears all, and asks the TLB to forget them, so that the
+/// next access sets the flag again.
+pub(super) fn test_and_clear_accessed(core: &mut Core, spaces: &mut Spaces, frame: FrameNum) -> bool {
+    let mut accessed = false;
+    for index in 0..core.frames.mappers(frame).len() {
+        let mapper = core.frames.mappers(frame)[index];
+        let (slot, descriptor) = leaf(core, spaces, mapper);
+        if descriptor.is_accessed() {
+            accessed = true;
+            let space = spaces.in_slot_mut(mapper.slot());
+            space.tables.replace(&core.ram, slot, descriptor.not_accessed());
+            core.tlb_pages(space.asid, mapper.page(), mapper.page());
+        }
+    }
+    accessed
+}
+
+impl Reclaim<'_> {
+    /// Lets a frame go, or puts it in `out` to be written first, or gives it back to the policy.
+    pub(super) fn evict(&mut self, frame: FrameNum, shadow: Option<Shadow>, out: &mut SwapOut) {
+        if self.is_locked(frame) {
+            return self.core.frames.restore(frame);
+        }
+        match self.core.frames.state(frame) {
+            FrameState::Anon(id) => self.evict_anon(frame, id, shadow, out),
+            FrameState::Cache(cache) if cache.shmem => match self.core.swap.has_free() {
+                true => out.push(frame, shadow),
+                false => self.core.frames.restore(frame),
+            },
+            FrameState::Cache(cache) => self.evict_file(frame, cache, shadow),
+            state => unreachable!("the policy named {frame}, which is {state:?}"),
+        }
+    }
+
+    /// Whether a mapping of it is locked (mlock(2)).
+    fn is_locked(&mut self, frame: FrameNum) -> bool {
+        self.core.frames.mappers(frame).iter().any(|mapper| {
+            let space = self.spaces.in_slot_mut(mapper.slot());
+            let vma = space.vmas.find(mapper.page());
+            vma.is_some_and(|vma| vma.flags.contains(VmaFlags::LOCKED))
+        })
+    }
+
+    fn evict_anon(&mut self, frame: FrameNum, id: AnonId, shadow: Option<Shadow>, out: &mut SwapOut) {
+        for index in 0..self.core.frames.mappers(frame).len() {
+            let mapper = self.core.frames.mappers(frame)[index];
+            let (_, descriptor) = leaf(self.core, self.spaces, mapper);
+            attributes::harvest(self.core, descriptor);
+        }
+        let anon = *self.core.frames.anon(id);
+        match anon.place {
+            _ if anon.lazy => {
+                self.core.counters.pglazyfreed += 1;
+                self.unmap_all(frame);
+            }
+            AnonPlace::Cached(..) => {
+                self.core.counters.swap_clean += 1;
+                self.leave_to_slot(frame, id);
+            }
+            _ if self.core.swap.has_free() => out.push(frame, shadow),
+            _ => self.core.frames.restore(frame),
+        }
+    }
+
+    /// A page of a file: written if it must be, dropped, and remembered by its shadow.
+    fn evict_file(&mut self, frame: FrameNum, cache: CachePage, shadow: Option<Shadow>) {
+        self.unmap_all(frame);
+        match self.files.evict(self.core, cache.file, cache.page, frame, shadow) {
+            Ok(()) => {}
+            // It stays, dirty; whoever asks for it to be written hears of the error.
+            Err(_) => self.core.frames.restore(frame),
+        }
+    }
+
+    /// Takes every descriptor of the frame away. An anon without descriptors is gone.
+    pub(super) fn unmap_all(&mut self, frame: FrameNum) {
+        while let Some(&mapper) = self.core.frames.mappers(frame).last() {
+            let (slot, descriptor) = leaf(self.core, self.spaces, mapper);
+            let (core, space) = (&mut *self.core, self.spaces.in_slot_mut(mapper.slot()));
+            space.tables.clear(&core.ram, &mut core.frames, &core.shape, slot);
+            core.forget_page(space, mapper.page(), descriptor);
+            space
+                .tables
+                .prune(&core.ram, &mut core.frames, &core.shape, mapper.page());
+            core.tlb_pages(space.asid, mapper.page(), mapper.page());
+        }
+    }
+
+    /// The page is in its slot: every descriptor becomes a swap entry, and the frame is free.
+    pub(super) fn leave_to_slot(&mut self, frame: FrameNum, id: AnonId) {
+        while let Some(&mapper) = self.core.frames.mappers(frame).last() {
+            let (slot, _) = leaf(self.core, self.spaces, mapper);
+            let (core, space) = (&mut *self.core, self.spaces.in_slot_mut(mapper.slot()));
+            space.tables.replace(&core.ram, slot, swap_entry(id));
+            space.resident.anon -= 1;
+            space.swapped += 1;
+            core.frames.remove_mapper(frame, mapper);
+            core.tlb_pages(space.asid, mapper.page(), mapper.page());
+        }
+        let slot = self.core.frames.anon(id).place.slot();
+        let slot = slot.expect("the caller has put the page in a slot");
+        self.core.frames.anon_mut(id).place = AnonPlace::Swapped(slot);
+        self.core.frames.release(frame);
+    }
+}
