@@ -70,7 +70,7 @@ impl Death {
     pub fn is_news(&self) -> bool {
         // Keys of the terminal, and its end.
         let keyed = matches!(self.info.signal, Signal::INT | Signal::QUIT | Signal::HUP);
-        !matches!(self.cause, Cause::Sent { .. }) && !(self.cause == Cause::Kernel && keyed)
+        !(matches!(self.cause, Cause::Sent { .. }) || self.cause == Cause::Kernel && keyed)
     }
 }
 

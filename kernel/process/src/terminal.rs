@@ -117,7 +117,7 @@ fn host_group_is_orphaned() -> bool {
         match getpgid(Some(parent)) {
             Err(_) => return true,
             Ok(group) if group == getpgrp() => {}
-            Ok(_) => return getsid(Some(parent)).map_or(true, |its| its != session),
+            Ok(_) => return getsid(Some(parent)).ok().is_none_or(|its| its != session),
         }
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", parent.as_raw_nonzero()));
         // "PID (name) STATE PPID ...", where the name may hold anything.

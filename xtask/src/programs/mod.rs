@@ -1,6 +1,6 @@
 //! `cargo xtask programs`: Debian's arm64 programs on the machine, each in a root folder made of its packages, must say and
 //! leave behind what they do under qemu-aarch64 in the same root. [`cases`] lists what is run, [`roots`] builds the folders,
-//! [`reference`] asks qemu, [`compare`] holds the two against each other. Neighbours: [`crate::end_to_end`], which runs the
+//! [`mod@reference`] asks qemu, [`compare`] holds the two against each other. Neighbours: [`crate::end_to_end`], which runs the
 //! quick cases, and [`crate::debian`].
 
 mod cases;
