@@ -1,7 +1,7 @@
 //! Address spaces, page tables, faults, copy-on-write, the page cache and the reverse map.
 //!
 //! The kernel half's memory management, in Linux's words and with Linux's answers. It meets the hardware
-//! half only in bytes: translation tables in RAM ([`tables`]), and TLB requests that the machine delivers
+//! half only in bytes: translation tables in RAM (`tables`), and TLB requests that the machine delivers
 //! before user code runs again ([`Memory::take_tlb_ops`]). It never calls the MMU.
 //!
 //! ```text
