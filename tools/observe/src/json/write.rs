@@ -21,7 +21,9 @@ pub fn write(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
     let mut buffer = BufWriter::with_capacity(BUFFER_BYTES, out);
     serde_json::to_writer(&mut buffer, &document(snapshot)).map_err(io::Error::from)?;
     writeln!(buffer)?;
-    buffer.flush()
+    // Not flushed further: a compressor would end its block, with bits that nothing checks.
+    buffer.into_inner()?;
+    Ok(())
 }
 
 #[derive(Serialize)]
