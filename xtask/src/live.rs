@@ -232,8 +232,22 @@ fn stats_in_words(pagewalk: &Path) -> Result<(), Trouble> {
 
 /// A stack that grows over more pages than RAM has frames: the machine says so, the task dies, nothing panics. (One
 /// mapping beyond RAM would be refused at once, as Linux refuses obvious overcommit.)
+/// Without swap the program is killed, with swap it runs.
 fn out_of_ram(pagewalk: &Path) -> Result<(), Trouble> {
-    let words = ["run", "--ram", "256k", "--page-size", "16k", "stack-grow"];
+    let run = |swap| {
+        [
+            "run",
+            "--ram",
+            "256k",
+            "--swap",
+            swap,
+            "--page-size",
+            "16k",
+            "stack-grow",
+        ]
+    };
+    says(Command::new(pagewalk).args(run("64m")), &[])?;
+    let words = run("0");
     let done = capture(Command::new(pagewalk).args(words), b"", LIMIT)?;
     let said = done.stderr.to_lowercase();
     let named = said.contains("out of ram");
