@@ -179,8 +179,8 @@ impl Machine {
         }
     }
 
-    /// Between slices: is RAM short, has the host something for a task, or somebody a question? Tasks that only give way to each other have
-    /// slices of a few instructions, so not after each.
+    /// Between slices: is RAM short, has the host something for a task, or somebody a question? Tasks that only give way
+    /// to each other have slices of a few instructions, so not after each.
     fn look_outside(&mut self) -> Result<(), MachineError> {
         let (retired, visits) = self.looked;
         if self.cpu.retired() - retired >= SLICE || self.visits - visits >= MOST_VISITS {
@@ -229,8 +229,8 @@ impl Machine {
     }
 
     /// How long the kernel's visits take that began at `entry_ns`: every sixteenth is timed and stands for the
-    /// others, because reading the clock costs as much as a short system call. System calls cost no
-    /// instructions, so a slice of nothing else may be long: then the socket is served here, too.
+    /// others, because reading the clock costs as much as a short system call. Some system calls take
+    /// long, so a slice of nothing else may, too: then the socket is served here.
     fn sampled_visit(&mut self, entry_ns: u64) -> u64 {
         self.visits += 1;
         if !self.visits.is_multiple_of(SAMPLE) {

@@ -112,14 +112,26 @@ pub(crate) fn host_compiler() -> Command {
 
 /// qemu's user-mode emulator for arm64: the installed one, or Debian's.
 pub(crate) fn qemu() -> Result<PathBuf, Trouble> {
-    let names = ["qemu-aarch64", "qemu-aarch64-static"];
+    found_qemu(
+        &["qemu-aarch64", "qemu-aarch64-static"],
+        &["qemu-aarch64", "qemu-aarch64-static"],
+    )
+}
+
+/// A qemu that needs no libraries, for use inside of a root folder: the installed one, or Debian's.
+pub(crate) fn static_qemu() -> Result<PathBuf, Trouble> {
+    found_qemu(&["qemu-aarch64-static"], &["qemu-aarch64-static", "qemu-aarch64"])
+}
+
+/// An installed program of one of these names, or one of those out of Debian's packages.
+fn found_qemu(installed: &[&str], names: &[&str]) -> Result<PathBuf, Trouble> {
     let unpacked = || {
         names
             .iter()
             .map(|name| tools_folder().join("usr/bin").join(name))
             .find(|path| path.is_file())
     };
-    if let Some(path) = find(&names).or_else(unpacked) {
+    if let Some(path) = find(installed).or_else(unpacked) {
         return Ok(path);
     }
     let archive = Archive::open(None)?;
@@ -131,29 +143,7 @@ pub(crate) fn qemu() -> Result<PathBuf, Trouble> {
         }
     }
     Err(Trouble::Missing {
-        tool: "qemu-aarch64".into(),
-        why: "Debian's packages do not contain it".into(),
-    })
-}
-
-/// A qemu that needs no libraries, for use inside of a root folder: the installed one, or Debian's.
-pub(crate) fn static_qemu() -> Result<PathBuf, Trouble> {
-    // Debian 12 has it in a package of its own; later releases link the only one statically.
-    let places =
-        ["qemu-aarch64-static", "qemu-aarch64"].map(|name| tools_folder().join("usr/bin").join(name));
-    let unpacked = || places.iter().find(|path| path.is_file()).cloned();
-    if let Some(path) = find(&["qemu-aarch64-static"]).or_else(unpacked) {
-        return Ok(path);
-    }
-    let archive = Archive::open(None)?;
-    for package in ["qemu-user-static", "qemu-user"] {
-        archive.unpack(package, &tools_folder())?;
-        if let Some(path) = unpacked() {
-            return Ok(path);
-        }
-    }
-    Err(Trouble::Missing {
-        tool: "qemu-aarch64-static".into(),
+        tool: installed[0].into(),
         why: "Debian's packages do not contain it".into(),
     })
 }
