@@ -3,8 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-use arch::{Bytes, Granule, Trap, VirtAddr};
-use process::{Bundled, Clock, Config, Kernel, Pid, Spawn, proc_tree};
+mod heap;
+
+use arch::{Granule, Trap, VirtAddr};
+use process::{Clock, Kernel, Pid, proc_tree};
 use procfs::{Kib, MapsLine, PagemapEntry, PidStat, SmapsEntry, SmapsRollup, Statm, Status, Text};
 
 const MMAP: u64 = 222;
@@ -19,26 +21,7 @@ struct Bench {
 
 impl Bench {
     fn new(granule: Granule) -> Self {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../guests/elf/");
-        let program = |name: &str| std::fs::read(format!("{folder}{name}")).unwrap();
-        let config = Config {
-            seed: Some(3),
-            programs: vec![Bundled {
-                name: "heap".to_owned(),
-                bytes: program("heap").into(),
-            }],
-            vdso: Some(program("vdso.so").into()),
-            ..Config::default()
-        };
-        let ram = ram::Ram::new(Bytes::new(32 << 20), granule).unwrap();
-        let mut kernel = Kernel::new(mm::Memory::new(ram), config, Clock::default());
-        let spawn = Spawn {
-            path: b"/pagewalk/heap".to_vec(),
-            args: vec![b"heap".to_vec(), b"an argument".to_vec()],
-            env: vec![b"A=1".to_vec()],
-            working: b"/".to_vec(),
-        };
-        let pid = kernel.spawn(&spawn).unwrap();
+        let (kernel, pid) = heap::kernel(granule);
         Self { kernel, pid }
     }
 
