@@ -376,7 +376,7 @@ fn signal_set(set: u64) -> String {
 mod tests {
     use super::*;
 
-    /// As strace 6.1 prints them.
+    /// In the form of strace(1); not compared with a run of it yet.
     #[test]
     fn texts_and_flags_are_straces() {
         assert_eq!(text(b"a\n\"\\\t", MOST), r#""a\n\"\\\t""#);
