@@ -13,6 +13,9 @@ use std::rc::Rc;
 
 use abi::Errno;
 use abi::signal::{DefaultAction, SIG_IGN, SigDetail, SigInfo, SigSet, Signal};
+// Not rustix's: its process ids cannot be 0, which is what one outside of our PID namespace reads as.
+use nix::sys::termios::tcgetsid;
+use nix::unistd::{Pid as HostPid, getpgid, getpgrp, getppid, getsid, tcgetpgrp};
 use rustix::termios::{self, OptionalActions, Termios};
 
 use crate::file::File;
@@ -63,12 +66,12 @@ impl HostTerminal {
     /// The controlling terminal of this process, if standard input, output or error is it.
     fn find() -> Option<Self> {
         use std::os::fd::AsFd;
-        let own = rustix::process::getsid(None).ok()?;
+        let own = getsid(None).ok()?;
         let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
         let standard = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
         let fd = standard
             .into_iter()
-            .find(|fd| termios::tcgetsid(fd).is_ok_and(|session| session == own))?;
+            .find(|fd| tcgetsid(fd).is_ok_and(|session| session == own))?;
         let device = rustix::fs::fstat(fd).ok()?.st_rdev;
         Some(Self {
             fd: fd.try_clone_to_owned().ok()?,
@@ -81,7 +84,7 @@ impl HostTerminal {
 
     /// Whether the machine's process is in the foreground of its own shell.
     fn is_ours(&self) -> bool {
-        termios::tcgetpgrp(&self.fd).is_ok_and(|group| group == rustix::process::getpgrp())
+        tcgetpgrp(&self.fd).is_ok_and(|group| group == getpgrp())
     }
 
     /// A guest is about to change the mode.
@@ -109,23 +112,25 @@ impl Drop for HostTerminal {
 }
 
 /// Whether nobody would continue this process if it stopped: no ancestor outside of its group is in its session.
+///
+/// In a container the session's leader may be outside of the PID namespace, where its number reads as 0.
 fn host_group_is_orphaned() -> bool {
-    use rustix::process::{Pid, getpgid, getpgrp, getppid, getsid};
+    const OUTSIDE: HostPid = HostPid::from_raw(0);
     let Ok(session) = getsid(None) else { return true };
-    let mut next = getppid();
-    while let Some(parent) = next {
+    let mut parent = getppid();
+    while parent != OUTSIDE {
         match getpgid(Some(parent)) {
             Err(_) => return true,
             Ok(group) if group == getpgrp() => {}
             Ok(_) => return getsid(Some(parent)).ok().is_none_or(|its| its != session),
         }
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", parent.as_raw_nonzero()));
+        let stat = std::fs::read_to_string(format!("/proc/{parent}/stat"));
         // "PID (name) STATE PPID ...", where the name may hold anything.
-        let parent = stat.ok().and_then(|text| {
+        let next = stat.ok().and_then(|text| {
             let (_, rest) = text.rsplit_once(')')?;
             rest.split_ascii_whitespace().nth(1)?.parse().ok()
         });
-        next = parent.and_then(Pid::from_raw);
+        parent = next.map_or(OUTSIDE, HostPid::from_raw);
     }
     true
 }
