@@ -420,11 +420,44 @@ impl Kernel {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
 
     #[test]
     fn a_file_is_no_line() {
         let null = std::fs::File::open("/dev/null").expect("it is everywhere");
         assert_eq!(Line::of(&OwnedFd::from(null), 0), None);
+    }
+
+    /// Run by itself and by the next test.
+    #[test]
+    fn the_host_is_asked() {
+        if let Some(terminal) = HostTerminal::find() {
+            terminal.is_ours();
+        }
+        host_group_is_orphaned();
+    }
+
+    /// As in a container: this process's session and group have no number there.
+    #[test]
+    fn a_session_led_from_outside_of_the_pid_namespace_is_no_panic() {
+        let namespace = |program: &std::path::Path, args: &[&str]| {
+            let mut command = Command::new("unshare");
+            command.args(["--user", "--map-root-user", "--pid", "--fork"]);
+            command.arg(program).args(args).output()
+        };
+        if !namespace("true".as_ref(), &[]).is_ok_and(|made| made.status.success()) {
+            println!("no PID namespace can be made here (unshare)");
+            return;
+        }
+        let this = std::env::current_exe().unwrap();
+        let tried = namespace(&this, &["--exact", "terminal::tests::the_host_is_asked"]).unwrap();
+        assert!(
+            tried.status.success(),
+            "{}",
+            String::from_utf8_lossy(&tried.stderr)
+        );
+        assert!(String::from_utf8_lossy(&tried.stdout).contains("1 passed"));
     }
 }
