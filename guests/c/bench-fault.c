@@ -6,7 +6,8 @@
      file-far   the same, one page in each 256 KiB, so that mapping the pages around a fault does not help
      cow        first write to a page of a private mapping of such a file
      mmap       a pair of mmap and munmap of 16 pages, untouched
-     mprotect   one page in the middle of 16, made read-only or read-write again */
+     mprotect   one page in the middle of 16, made read-only or read-write again
+     call       a system call that does next to nothing: getppid */
 #include "guest.h"
 #include "clock.h"
 
@@ -71,6 +72,13 @@ static u64 protects(u64 operations)
     return now() - start;
 }
 
+static u64 calls(u64 operations)
+{
+    u64 start = now();
+    for (u64 i = 0; i < operations; i++) sum += SYS(getppid, 0, 0, 0, 0, 0, 0) >= 0;
+    return now() - start;
+}
+
 int main(int argc, char **argv)
 {
     u64 operations = argc == 3 ? whole_number(argv[2]) : 0, elapsed;
@@ -87,8 +95,10 @@ int main(int argc, char **argv)
         elapsed = map_pairs(operations);
     else if (operations && equal(mode, "mprotect"))
         elapsed = protects(operations);
+    else if (operations && equal(mode, "call"))
+        elapsed = calls(operations);
     else
-        die(2, "bench-fault", "usage: bench-fault zero|file|file-far|cow|mmap|mprotect OPERATIONS");
+        die(2, "bench-fault", "usage: bench-fault zero|file|file-far|cow|mmap|mprotect|call OPERATIONS");
     put(mode);
     put(" ");
     put_number((i64)operations);

@@ -64,7 +64,7 @@ guests! {
     "bomb": "a child takes all it can get while its parent goes on working",
     "regions": "makes memory of many sorts, says what it did and waits, for the tools' tests",
     "bench-int": "integer code, for cargo xtask bench",
-    "bench-fault": "page faults and mapping calls, for cargo xtask bench",
+    "bench-fault": "page faults and system calls, for cargo xtask bench",
 }
 
 /// Every bundled program.

@@ -1,7 +1,10 @@
-//! `cargo xtask bench`: figures side by side in one run and as ratios, with targets: integer code against qemu-aarch64 on
-//! the same guest, faults and mapping calls against the same C program as a native one on the host's kernel. Medians of
-//! interleaved rounds, so that a change of the host's load hits all sides alike. Key types: [`Row`], [`Side`].
+//! `cargo xtask bench`: figures side by side in one run and as ratios, with targets: integer code and real programs
+//! ([`programs`]) against qemu-aarch64 on the same guest, faults and mapping calls against the same C program as a native one on
+//! the host's kernel. Medians of interleaved rounds, so that a change of the host's load hits all sides alike. Key types:
+//! [`Row`], [`Side`].
 //! Neighbours: [`crate::bench_vmmap`] (the tool's figures), [`crate::runner`], [`crate::guests`] (native builds), [`crate::record`].
+
+mod programs;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -106,13 +109,14 @@ pub(crate) fn run(words: &[&str]) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// The machine's rows: integer code and memory.
+/// The machine's rows: integer code, real programs, and memory.
 fn machine_rows(options: &Options) -> Result<(), Trouble> {
     let machine = match &options.runner {
         Some(path) => Runner::named(path),
         None => Runner::Machine(release_pagewalk()?),
     };
     let mut rows = integer_rows(&machine)?;
+    rows.extend(programs::rows(&machine)?);
     rows.extend(memory_rows(&machine)?);
     if let Some(word) = &options.only {
         rows.retain(|row| row.name.contains(word.as_str()));
@@ -339,7 +343,7 @@ fn table(rows: &[Row], rounds: usize) -> String {
                 .map_or(String::new(), |speed| format!("{:.0} M", speed / 1e6));
             let _ = writeln!(
                 text,
-                "{:<20} {:<9} {:<14} {:>11.2} {:<13} {:>11.2} {:>7.2} {:>7.1} {:<4} {:>9}",
+                "{:<20} {:<9} {:<14} {:>11.2} {:<13} {:>11.2} {:>7.2} {:>7.2} {:<4} {:>9}",
                 row.name,
                 row.unit,
                 side.name,

@@ -7,7 +7,7 @@ mod cases;
 mod compare;
 mod engine;
 mod reference;
-mod roots;
+pub(crate) mod roots;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};

@@ -50,7 +50,7 @@ const FURNITURE: &[(&str, &str)] = &[
 ];
 
 /// The built root, built now if it is not there. Held by one caller at a time, so that apt runs once.
-fn built(root: &Root) -> Result<PathBuf, Trouble> {
+pub(crate) fn built(root: &Root) -> Result<PathBuf, Trouble> {
     static BUILDING: Mutex<()> = Mutex::new(());
     let _alone = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = target().join("roots").join(root.name);
