@@ -11,8 +11,10 @@
 
 pub mod file;
 mod parts;
+mod put;
 mod read;
 mod region;
+mod regions;
 mod write;
 
 pub use read::{ReadError, read};

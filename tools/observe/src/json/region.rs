@@ -1,32 +1,14 @@
-//! One region of the document: written as a map, read back field by field ([`RegionIn`]).
+//! One region of the document, read field by field ([`RegionIn`]). Neighbour: `regions` writes them.
 //!
 //! Its keys are few and known, the figures by [`Figure::name`]; a key is compared where it lies, without a copy. Numbers that no region can
 //! have (an end that is not above the start, a protection of other letters) are errors that name the field.
 
-use super::parts::thread_in;
 use crate::region::printable;
-use crate::{Figure, Kind, MaxPerms, Region, Section, ShareMode, Snapshot};
+use crate::{Figure, Kind, Region, Section, ShareMode};
 use procfs::{Addr, Device, Kib, MapsLine, Perms, VmFlags};
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
-use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::borrow::Cow;
 use std::fmt;
-
-/// A region in its output form.
-pub(super) struct RegionOut<'a> {
-    pub(super) region: &'a Region,
-    /// Where its sections are.
-    pub(super) snapshot: &'a Snapshot,
-}
-
-/// A section of a region.
-#[derive(serde::Serialize)]
-struct SectionOut<'a> {
-    name: &'a str,
-    start: String,
-    end: String,
-    size: u64,
-}
 
 /// A section as read.
 #[derive(serde::Deserialize)]
@@ -52,69 +34,6 @@ pub(super) fn bytes(kib: Option<Kib>) -> Option<u64> {
 
 pub(super) fn hex(addr: Addr) -> String {
     format!("{:#x}", addr.0)
-}
-
-/// Two bytes as two characters, whatever they are.
-fn code(code: [u8; 2]) -> String {
-    code.into_iter().map(char::from).collect()
-}
-
-impl Serialize for RegionOut<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { region, snapshot } = self;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("type", region.kind.name())?;
-        map.serialize_entry("is_guess", &region.is_guess)?;
-        map.serialize_entry("start", &hex(region.start))?;
-        map.serialize_entry("end", &hex(region.end))?;
-        map.serialize_entry("size", &region.len())?;
-        for &figure in Figure::ALL {
-            map.serialize_entry(figure.name(), &bytes(region.figure(figure)))?;
-        }
-        map.serialize_entry("protection", region.protection())?;
-        map.serialize_entry("max_protection", &region.max().map(MaxPerms::letters))?;
-        map.serialize_entry("shared", &region.perms.shared)?;
-        map.serialize_entry("share_mode", &region.share.map(ShareMode::letters))?;
-        map.serialize_entry("page_size", &bytes(region.page_size()))?;
-        map.serialize_entry("protection_key", &region.protection_key)?;
-        map.serialize_entry("offset", &region.offset)?;
-        let Device { major, minor } = region.object.device;
-        map.serialize_entry("device", &format!("{major:02x}:{minor:02x}"))?;
-        map.serialize_entry("inode", &region.object.inode)?;
-        let name = &region.object.name;
-        map.serialize_entry("object", &String::from_utf8_lossy(name))?;
-        // Linux names are bytes: what is not UTF-8 is told again in full.
-        if str::from_utf8(name).is_err() {
-            map.serialize_entry("object_hex", &in_hex(name))?;
-        }
-        let flags = region.flags.as_ref();
-        let flags = flags.map(|flags| flags.codes().map(code).collect::<Vec<_>>());
-        map.serialize_entry("vm_flags", &flags)?;
-        let sections = snapshot.sections_in(region).map(|section| SectionOut {
-            name: &section.name,
-            start: hex(section.start),
-            end: hex(section.end),
-            size: section.end.bytes_above(section.start),
-        });
-        let sections: Vec<_> = sections.collect();
-        if !sections.is_empty() {
-            map.serialize_entry("sections", &sections)?;
-        }
-        let threads = snapshot.threads.as_deref().unwrap_or_default();
-        if region.kind == Kind::Stack
-            && let Some(thread) = thread_in(threads, region.start, region.end)
-        {
-            map.serialize_entry("thread", &thread)?;
-        }
-        map.serialize_entry("mappings", &region.count)?;
-        map.serialize_entry("note", &region.note)?;
-        map.serialize_entry("detail", region.detail())?;
-        map.end()
-    }
-}
-
-fn in_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn of_hex(text: &str) -> Option<Vec<u8>> {

@@ -1,33 +1,36 @@
-//! The document, written in one pass: the regions are turned into their output form one at a time.
+//! The document, written in one pass: what stands before the regions, the regions one at a time (`regions`), what stands after them.
 
 use super::SCHEMA;
 use super::parts::{HeapNotes, ImageJson, ThreadJson, ZoneJson};
-use super::region::{RegionOut, bytes, hex};
+use super::region::{bytes, hex};
+use super::regions::write_regions;
 use crate::corefile::CoreJson;
-use crate::{Region, Snapshot, TypeRow};
+use crate::{Snapshot, TypeRow};
 use procfs::LimitValue;
 use serde::Serialize;
-use serde::ser::{SerializeSeq, Serializer};
-use std::io::{self, BufWriter, Write};
-
-const BUFFER_BYTES: usize = 16 << 10;
+use std::io::{self, Write};
 
 /// Write the snapshot as one line of JSON.
 ///
 /// # Errors
 /// The writer's.
 pub fn write(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
-    // Some 40 short writes a region: without a call through `dyn` for each.
-    let mut buffer = BufWriter::with_capacity(BUFFER_BYTES, out);
-    serde_json::to_writer(&mut buffer, &document(snapshot)).map_err(io::Error::from)?;
-    writeln!(buffer)?;
-    // Not flushed further: a compressor would end its block, with bits that nothing checks.
-    buffer.into_inner()?;
-    Ok(())
+    // The two halves are small and objects of their own; the regions go between them without a tree.
+    let mut head = serde_json::to_vec(&head(snapshot))?;
+    head.pop();
+    out.write_all(&head)?;
+    out.write_all(b",\"regions\":")?;
+    write_regions(snapshot, out)?;
+    let tail = serde_json::to_vec(&tail(snapshot))?;
+    out.write_all(b",")?;
+    out.write_all(tail.get(1..).unwrap_or_default())?;
+    // Not flushed: a compressor would end its block, with bits that nothing checks.
+    out.write_all(b"\n")
 }
 
+/// What stands before the regions.
 #[derive(Serialize)]
-struct Document<'a> {
+struct Head<'a> {
     schema: &'static str,
     written_by: &'static str,
     process: Process<'a>,
@@ -36,7 +39,11 @@ struct Document<'a> {
     not_read: Vec<NotRead<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     core: Option<CoreJson>,
-    regions: Option<Regions<'a>>,
+}
+
+/// What stands after them.
+#[derive(Serialize)]
+struct Tail {
     threads: Option<Vec<ThreadJson>>,
     malloc_zones: Option<Vec<ZoneJson>>,
     malloc_notes: Option<HeapNotes>,
@@ -94,12 +101,6 @@ struct NotRead<'a> {
     why: &'a str,
 }
 
-/// Regions, turned into their output form one at a time.
-struct Regions<'a> {
-    regions: &'a [Region],
-    snapshot: &'a Snapshot,
-}
-
 #[derive(Serialize)]
 struct TypeOut {
     #[serde(rename = "type")]
@@ -122,10 +123,10 @@ struct RowOut {
     regions: usize,
 }
 
-fn document(snapshot: &Snapshot) -> Document<'_> {
+fn head(snapshot: &Snapshot) -> Head<'_> {
     let facts = &snapshot.facts;
-    let (footprint, peak, totals) = (snapshot.footprint(), snapshot.peak(), snapshot.totals());
-    Document {
+    let (footprint, peak) = (snapshot.footprint(), snapshot.peak());
+    Head {
         schema: SCHEMA,
         written_by: concat!("pagewalk ", env!("CARGO_PKG_VERSION")),
         process: Process {
@@ -172,10 +173,12 @@ fn document(snapshot: &Snapshot) -> Document<'_> {
                 why: &g.why,
             })
             .collect(),
-        regions: snapshot
-            .regions
-            .as_deref()
-            .map(|regions| Regions { regions, snapshot }),
+    }
+}
+
+fn tail(snapshot: &Snapshot) -> Tail {
+    let totals = snapshot.totals();
+    Tail {
         threads: snapshot
             .threads
             .as_ref()
@@ -203,19 +206,6 @@ fn document(snapshot: &Snapshot) -> Document<'_> {
             })
             .collect(),
         total: snapshot.regions.is_some().then(|| row_out(&totals.all)),
-    }
-}
-
-impl Serialize for Regions<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(Some(self.regions.len()))?;
-        for region in self.regions {
-            list.serialize_element(&RegionOut {
-                region,
-                snapshot: self.snapshot,
-            })?;
-        }
-        list.end()
     }
 }
 
