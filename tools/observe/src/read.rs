@@ -31,10 +31,10 @@ const QUICK_READS: u32 = 16;
 const SMALL_BYTES: usize = 256 << 10;
 
 /// What one message holds.
-const CHUNK_BYTES: usize = 64 << 10;
+const CHUNK_BYTES: usize = 128 << 10;
 
 /// How many messages may wait: enough that neither side ever does for long.
-const CHUNKS_AHEAD: usize = 8;
+const CHUNKS_AHEAD: usize = 4;
 
 /// What one pass found.
 pub(crate) struct Pass {
