@@ -23,6 +23,7 @@ mod maps;
 mod meminfo;
 mod memory;
 mod mounts;
+mod pace;
 mod pagemap;
 mod pages;
 mod pid_stat;

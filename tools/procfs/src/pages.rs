@@ -3,6 +3,7 @@
 //! Two things that pages are said to be, and are not: a guard page (MADV_GUARD_INSTALL) carries the bit of swapped pages, and is not
 //! swapped; a shared zero page is present, and takes no memory. Runs have the first put right, and name the second where it can be known.
 
+use crate::pace::Pace;
 use crate::{Addr, PAGEMAP_ENTRY_BYTES, PagemapEntry, Root, RootError};
 use bitflags::bitflags;
 use std::fs::File;
@@ -99,14 +100,17 @@ impl PageRuns {
 /// Joins pages to runs, and puts guard pages right.
 pub(crate) struct RunBuilder<'a> {
     wanted: &'a PageWanted,
+    /// Kept where a target can be held up: the files of a saved folder hold up nobody.
+    pace: Option<&'a Pace>,
     runs: Vec<PageRun>,
     longest: Duration,
 }
 
 impl<'a> RunBuilder<'a> {
-    pub(crate) fn new(wanted: &'a PageWanted) -> Self {
+    pub(crate) fn new(wanted: &'a PageWanted, pace: Option<&'a Pace>) -> Self {
         Self {
             wanted,
+            pace,
             runs: Vec::new(),
             longest: Duration::ZERO,
         }
@@ -130,11 +134,15 @@ impl<'a> RunBuilder<'a> {
         }
     }
 
-    /// Make one call, and remember how long it took.
+    /// Make one call, and remember how long it took; step back if it is time to.
     pub(crate) fn timed<T>(&mut self, call: impl FnOnce() -> T) -> T {
         let start = Instant::now();
         let result = call();
-        self.longest = self.longest.max(start.elapsed());
+        let took = start.elapsed();
+        self.longest = self.longest.max(took);
+        if let Some(pace) = self.pace {
+            pace.called(took);
+        }
         result
     }
 
@@ -223,7 +231,8 @@ impl dyn Root + '_ {
         // At most 2 MiB of entries at once: 1 GiB of small pages.
         let step = (wanted.window / page_bytes).clamp(1, 1 << 18);
         let mut entries = vec![0; (step.min(last.saturating_sub(page)) * PAGEMAP_ENTRY_BYTES) as usize];
-        let mut runs = RunBuilder::new(wanted);
+        let pace = self.is_this_host().then(Pace::default);
+        let mut runs = RunBuilder::new(wanted, pace.as_ref());
         while page < last {
             let bytes = (step.min(last - page) * PAGEMAP_ENTRY_BYTES) as usize;
             let buffer = &mut entries[..bytes];
@@ -250,6 +259,8 @@ pub struct PageSource<'a> {
     pid: i32,
     /// For the scan; `None` where only the root itself can scan.
     pagemap: Option<File>,
+    /// Over all questions: many small mappings are as long as one large one.
+    pace: Pace,
 }
 
 impl dyn Root + '_ {
@@ -266,6 +277,7 @@ impl dyn Root + '_ {
             root: self,
             pid,
             pagemap,
+            pace: Pace::default(),
         })
     }
 }
@@ -284,7 +296,7 @@ impl PageSource<'_> {
         let asks_scan = !wanted.report.contains(PageCategories::EXCLUSIVE);
         if let Some(pagemap) = self.pagemap.as_ref().filter(|_| asks_scan) {
             let path = || format!("{}/pagemap", self.pid);
-            match crate::host::scan_pages(pagemap.as_fd(), range.clone(), wanted) {
+            match crate::host::scan_pages(pagemap.as_fd(), range.clone(), wanted, &self.pace) {
                 Err(e) if e.kind() == io::ErrorKind::Unsupported => {}
                 result => return result.map_err(|e| RootError::new("scan", &path(), e)),
             }

@@ -2,6 +2,7 @@
 //!
 //! Paths are relative to the root, without a leading slash: `42/smaps`, `stat`, and `""` for the root itself.
 
+use crate::pace::Pace;
 use crate::{Addr, MapAt, MapFind, PageRuns, PageWanted, ParseError, Text, host};
 use std::fmt;
 use std::fs::File;
@@ -266,7 +267,8 @@ impl Root for DirRoot {
             return Err(not_this_host("scan", &path));
         }
         let file = self.open_file(&path)?;
-        host::scan_pages(file.as_fd(), range, wanted).map_err(|e| RootError::new("scan", &path, e))
+        host::scan_pages(file.as_fd(), range, wanted, &Pace::default())
+            .map_err(|e| RootError::new("scan", &path, e))
     }
 
     fn query_map(&self, pid: i32, addr: Addr, find: MapFind) -> Result<Option<MapAt>, RootError> {

@@ -1,6 +1,8 @@
 //! How long a thread of the target waits that maps and unmaps while a reader looks: worst, p99.9 and p99 of one mmap and
 //! munmap, in windows of time, reader and target on cores of their own. Without a reader the same is measured: that is the
-//! machine's noise. Neighbours: [`super::helper`] (the reader's loop), [`super::target`] (the windows), [`super::verdict`].
+//! machine's noise. Two controls take no lock of the target: a reader of its twin, which is the same work on the same core; and a
+//! thread on the reader's core that only wakes the target's. Whoever waited for a lock is woken so when it is free, and where that takes
+//! a millisecond (a nested host), no reader can do better. Neighbours: [`super::helper`] (the reader's loop), [`super::target`] (the windows), [`super::verdict`].
 
 use std::fmt::Write as _;
 use std::fs;
@@ -31,27 +33,52 @@ const SHARE_OF_PMAP: f64 = 0.25;
 /// The gentle mode's bound: "about 1 ms".
 const GENTLE_US: f64 = 1100.0;
 
-/// Who reads meanwhile; none: nobody.
-const READERS: [Option<Tool>; 6] = [
-    None,
-    Some(Tool::Vmmap),
-    Some(Tool::Gentle),
-    Some(Tool::CatSmaps),
-    Some(Tool::PmapX),
-    Some(Tool::PmapXX),
+/// The twin has at most so much memory: what counts is the kind of work, not how long one reading takes.
+const TWIN_MIB: u64 = 1024;
+
+/// Who reads meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    Nobody,
+    /// This reads the target.
+    Of(Tool),
+    /// This reads the target's twin.
+    OfTwin(Tool),
+    /// Nobody; a thread on the reader's core wakes the target's thread.
+    Wakes,
+}
+
+const READERS: [Reader; 8] = [
+    Reader::Nobody,
+    Reader::Wakes,
+    Reader::Of(Tool::Vmmap),
+    Reader::Of(Tool::Gentle),
+    Reader::OfTwin(Tool::Gentle),
+    Reader::Of(Tool::CatSmaps),
+    Reader::Of(Tool::PmapX),
+    Reader::Of(Tool::PmapXX),
 ];
+
+/// The process that is measured, and another of its kind that runs anywhere.
+struct Pair {
+    target: Target,
+    twin: Target,
+}
 
 /// The windows of one reader, or why there are none.
 struct Series {
-    reader: Option<Tool>,
+    reader: Reader,
     windows: Result<Vec<Window>, String>,
     /// How often the reader read, in all windows together.
     runs: u64,
 }
 
 impl Series {
-    fn new(bench: &Bench, reader: Option<Tool>) -> Series {
-        let absent = reader.and_then(|tool| bench.tools.absent(tool));
+    fn new(bench: &Bench, reader: Reader) -> Series {
+        let absent = match reader {
+            Reader::Nobody | Reader::Wakes => None,
+            Reader::Of(tool) | Reader::OfTwin(tool) => bench.tools.absent(tool),
+        };
         Series {
             reader,
             windows: absent.map_or(Ok(Vec::new()), |why| Err(why.into())),
@@ -59,8 +86,13 @@ impl Series {
         }
     }
 
-    fn name(&self) -> &'static str {
-        self.reader.map_or("no reader", Tool::name)
+    fn name(&self) -> String {
+        match self.reader {
+            Reader::Nobody => "no reader".into(),
+            Reader::Wakes => "only woken".into(),
+            Reader::Of(tool) => tool.name().into(),
+            Reader::OfTwin(tool) => format!("{}, twin", tool.name()),
+        }
     }
 
     fn spread(&self, figure: impl Fn(&Window) -> f64) -> Result<Spread, String> {
@@ -74,16 +106,24 @@ impl Series {
     }
 
     /// One more window, unless this reader has failed before; an error if the target fails.
-    fn measure(&mut self, bench: &Bench, target: &mut Target, core: &str) -> Result<(), Trouble> {
+    fn measure(&mut self, bench: &Bench, pair: &mut Pair, core: &str) -> Result<(), Trouble> {
         let Ok(windows) = &mut self.windows else {
             return Ok(());
         };
-        let Some(tool) = self.reader else {
-            windows.push(target.window(WINDOW_MS)?);
-            return Ok(());
+        let words = match self.reader {
+            Reader::Nobody => {
+                windows.push(pair.target.window(WINDOW_MS)?);
+                return Ok(());
+            }
+            Reader::Wakes => {
+                windows.push(pair.target.wakes(WINDOW_MS, core)?);
+                return Ok(());
+            }
+            Reader::Of(tool) => bench.tools.words(tool, &pair.target),
+            Reader::OfTwin(tool) => bench.tools.words(tool, &pair.twin),
         };
-        let reading = bench.helpers.reading(core, &bench.tools.words(tool, target))?;
-        let window = target.window(WINDOW_MS)?;
+        let reading = bench.helpers.reading(core, &words)?;
+        let window = pair.target.window(WINDOW_MS)?;
         match reading.stop() {
             Ok(runs) => {
                 self.runs = self.runs.saturating_add(runs);
@@ -107,13 +147,19 @@ pub(super) fn measure(bench: &Bench, chosen: &dyn Fn(&str) -> bool) -> Result<Fo
             pages: Pages::Small,
         };
         let mut series: Vec<Series> = READERS.map(|reader| Series::new(bench, reader)).into();
-        match Target::start(&bench.helpers, shape, &target_core) {
-            Ok(mut target) => {
-                rounds(bench, &mut target, name, &reader_core, &mut series)?;
+        let small = Shape {
+            mib: shape.mib.min(TWIN_MIB),
+            ..shape
+        };
+        let twin = Target::start(&bench.helpers, small, "-");
+        let target = Target::start(&bench.helpers, shape, &target_core);
+        match target.and_then(|target| Ok(Pair { target, twin: twin? })) {
+            Ok(mut pair) => {
+                rounds(bench, &mut pair, name, &reader_core, &mut series)?;
                 let _ = writeln!(
                     found.figures,
                     "\n{name}: {}; core {target_core}, reader on core {reader_core}",
-                    target.describe()?
+                    pair.target.describe()?
                 );
                 found.figures.push_str(&figures(&series));
             }
@@ -128,7 +174,7 @@ pub(super) fn measure(bench: &Bench, chosen: &dyn Fn(&str) -> bool) -> Result<Fo
 
 fn rounds(
     bench: &Bench,
-    target: &mut Target,
+    pair: &mut Pair,
     name: &str,
     core: &str,
     series: &mut [Series],
@@ -140,7 +186,7 @@ fn rounds(
         for one in series.iter_mut() {
             eprint!("\r{name}: round {round}: {:<24}", one.name());
             drop(std::io::stderr().flush());
-            one.measure(bench, target, core)?;
+            one.measure(bench, pair, core)?;
         }
     }
     Ok(())
@@ -170,19 +216,19 @@ fn judge(name: &'static str, series: &[Series]) -> Vec<Judged> {
         let one = series.iter().find(|one| one.reader == reader);
         one.map_or_else(|| Err("not measured".into()), Series::worst)
     };
-    let floor = worst(None).unwrap_or(0.0);
+    let floor = worst(Reader::Nobody).unwrap_or(0.0);
     let row = |ours: Tool, other, figure: Result<f64, String>, target| Judged {
         what: name.trim_start_matches("vmmap."),
         unit: "us",
         ours: ours.name(),
         other,
-        outcome: Outcome::of(&worst(Some(ours)), &figure),
+        outcome: Outcome::of(&worst(Reader::Of(ours)), &figure),
         target,
         floor,
     };
     let mut rows = Vec::from(
         [Tool::PmapXX, Tool::PmapX]
-            .map(|pmap| row(Tool::Vmmap, pmap.name(), worst(Some(pmap)), SHARE_OF_PMAP)),
+            .map(|pmap| row(Tool::Vmmap, pmap.name(), worst(Reader::Of(pmap)), SHARE_OF_PMAP)),
     );
     rows.push(row(Tool::Gentle, "bound", Ok(GENTLE_US), 1.0));
     rows
@@ -191,7 +237,7 @@ fn judge(name: &'static str, series: &[Series]) -> Vec<Judged> {
 /// A line for each reader: microseconds that a mmap and munmap took.
 fn figures(series: &[Series]) -> String {
     let mut text = format!(
-        "  {:<16} {:>9} {:>9} {:>9} {:>9} {:>9} {:>7} {:>8} {:>8}\n",
+        "  {:<20} {:>9} {:>9} {:>9} {:>9} {:>9} {:>7} {:>8} {:>8}\n",
         "reader", "worst us", "least", "most", "p99.9", "p99", "windows", "pairs", "readings"
     );
     for one in series {
@@ -202,7 +248,7 @@ fn figures(series: &[Series]) -> String {
         let _ = match all {
             Ok((worst, p999, p99)) => writeln!(
                 text,
-                "  {:<16} {:>9.0} {:>9.0} {:>9.0} {:>9.0} {:>9.0} {:>7} {:>8} {:>8}",
+                "  {:<20} {:>9.0} {:>9.0} {:>9.0} {:>9.0} {:>9.0} {:>7} {:>8} {:>8}",
                 one.name(),
                 worst.median,
                 worst.least,
@@ -213,10 +259,11 @@ fn figures(series: &[Series]) -> String {
                 pairs(one),
                 one.runs
             ),
-            Err(why) => writeln!(text, "  {:<16} {why}", one.name()),
+            Err(why) => writeln!(text, "  {:<20} {why}", one.name()),
         };
     }
     text.push_str("  worst: median over windows of the worst in each; least, most: of the windows' worst\n");
+    text.push_str("  controls without the target's lock: twin reads another process so; only woken: by a thread on the reader's core\n");
     text
 }
 
@@ -229,7 +276,7 @@ fn pairs(series: &Series) -> u64 {
 mod tests {
     use super::*;
 
-    fn series(reader: Option<Tool>, worst: &[f64]) -> Series {
+    fn series(reader: Reader, worst: &[f64]) -> Series {
         let window = |worst: &f64| Window {
             pairs: 100,
             worst: *worst,
@@ -255,9 +302,9 @@ mod tests {
     #[test]
     fn one_hiccup_does_not_decide_and_the_machine_s_noise_is_the_floor() {
         let all = [
-            series(None, &[60.0, 70.0, 9000.0]),
-            series(Some(Tool::Vmmap), &[900.0, 800.0, 40_000.0]),
-            series(Some(Tool::PmapXX), &[4000.0, 5000.0, 4100.0]),
+            series(Reader::Nobody, &[60.0, 70.0, 9000.0]),
+            series(Reader::Of(Tool::Vmmap), &[900.0, 800.0, 40_000.0]),
+            series(Reader::Of(Tool::PmapXX), &[4000.0, 5000.0, 4100.0]),
         ];
         let rows = judge("vmmap.stall.one", &all);
         assert_eq!(
@@ -274,10 +321,14 @@ mod tests {
 
     #[test]
     fn each_reader_has_a_line() {
-        let mut gentle = series(Some(Tool::Gentle), &[]);
+        let mut gentle = series(Reader::Of(Tool::Gentle), &[]);
         gentle.windows = Err("not there yet".into());
-        let text = figures(&[series(None, &[60.0]), gentle]);
-        assert!(text.contains("no reader") && text.contains("vmmap --gentle   not there yet"));
+        let text = figures(&[series(Reader::Nobody, &[60.0]), gentle]);
+        assert!(text.contains("no reader") && text.contains("vmmap --gentle       not there yet"));
+        assert!(
+            figures(&[series(Reader::OfTwin(Tool::Gentle), &[60.0])])
+                .contains("vmmap --gentle, twin        60")
+        );
         assert_eq!(NAMES.len(), SHAPES.len());
     }
 }

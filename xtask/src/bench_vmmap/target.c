@@ -4,16 +4,20 @@
 // usage: target NAME PARTS BYTES huge|small CORE
 //   PARTS mappings beside the program's own, BYTES in all of them; CORE is where it runs from then on, - anywhere.
 // Standard output: `ready fifo|other`, then for each line `window MILLISECONDS` of standard input
-//   `SAMPLES MAX P999 P99 MEDIAN`, nanoseconds of one mmap and munmap, one pair every 50 us.
+//   `SAMPLES MAX P999 P99 MEDIAN`, nanoseconds of one mmap and munmap, one pair every 50 us; and for each line
+//   `wakes MILLISECONDS CORE` the same of being woken by a thread on that core, which takes no lock.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -72,6 +76,8 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+static void report(size_t count);
+
 // Maps and unmaps for so long, and tells how long the pairs took. The next pair begins 50 us after the last one ended:
 // a long stall is one sample, as it is one delayed call of a program.
 static void window(long milliseconds) {
@@ -90,6 +96,10 @@ static void window(long milliseconds) {
         struct timespec pause = {0, PERIOD_NS};
         nanosleep(&pause, NULL);
     }
+    report(count);
+}
+
+static void report(size_t count) {
     if (count == 0) {
         printf("0 0 0 0 0\n");
         return;
@@ -97,6 +107,58 @@ static void window(long milliseconds) {
     qsort(samples, count, sizeof samples[0], ascending);
     printf("%zu %u %u %u %u\n", count, samples[count - 1], samples[(count - 1) * 999 / 1000],
            samples[(count - 1) * 99 / 100], samples[count / 2]);
+}
+
+// What the waker and the woken share: the event, when it was sent, how often it was received.
+static int event;
+static _Atomic uint64_t sent, received;
+
+static void run_on(const char *core) {
+    if (strcmp(core, "-") == 0)
+        return;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(atoi(core), &set);
+    sched_setaffinity(0, sizeof set, &set);
+}
+
+// Keeps its core as busy as a reader does, and wakes the other thread every now and then; a last time at the end.
+static void *waker(void *argument) {
+    const char *words = argument;
+    char *core;
+    uint64_t end = now() + strtoul(words, &core, 10) * 1000000u;
+    run_on(core + strspn(core, " "));
+    for (uint64_t count = 1;; count++) {
+        uint64_t next = now() + PERIOD_NS;
+        while (now() < next)
+            ;
+        uint64_t one = now() < end && count < MOST_SAMPLES ? 1 : 2;
+        sent = now();
+        if (write(event, &one, sizeof one) != sizeof one || one == 2)
+            return NULL;
+        while (received < count)
+            ;
+    }
+}
+
+// How long it takes until this thread runs after the other has woken it: what a thread that waited for any lock has to
+// wait once more when the lock is free.
+static void wakes(const char *words) {
+    pthread_t thread;
+    size_t count = 0;
+    event = eventfd(0, EFD_CLOEXEC);
+    received = 0;
+    if (event < 0 || pthread_create(&thread, NULL, waker, (void *)words) != 0)
+        fail("waker");
+    uint64_t value;
+    while (read(event, &value, sizeof value) == sizeof value && value == 1) {
+        uint64_t took = now() - sent;
+        samples[count++] = took > UINT32_MAX ? UINT32_MAX : (uint32_t)took;
+        received = count;
+    }
+    pthread_join(thread, NULL);
+    close(event);
+    report(count);
 }
 
 int main(int argc, char **argv) {
@@ -117,12 +179,7 @@ int main(int argc, char **argv) {
     setvbuf(stdout, output, _IOLBF, sizeof output);
     size_t parts = strtoul(argv[2], NULL, 10);
     build(parts > 0 ? parts : 1, strtoul(argv[3], NULL, 10), strcmp(argv[4], "huge") == 0);
-    if (strcmp(argv[5], "-") != 0) {
-        cpu_set_t set;
-        CPU_ZERO(&set);
-        CPU_SET(atoi(argv[5]), &set);
-        sched_setaffinity(0, sizeof set, &set);
-    }
+    run_on(argv[5]);
     // Without the right to it the ordinary scheduler stays; a timer slack of 1 ns keeps the period all the same.
     struct sched_param priority = {.sched_priority = 10};
     int fifo = sched_setscheduler(0, SCHED_FIFO, &priority) == 0;
@@ -133,5 +190,7 @@ int main(int argc, char **argv) {
     while (fgets(line, sizeof line, stdin))
         if (sscanf(line, "window %ld", &milliseconds) == 1)
             window(milliseconds);
+        else if (strncmp(line, "wakes ", 6) == 0)
+            wakes(line + 6);
     return 0;
 }

@@ -148,8 +148,17 @@ impl Target {
 
     /// Lets it map and unmap for so long.
     pub(super) fn window(&mut self, milliseconds: u64) -> Result<Window, Trouble> {
+        self.figures_of(&format!("window {milliseconds}"))
+    }
+
+    /// Lets a thread on this core wake it for so long: how long it takes until it runs, without any lock of the target.
+    pub(super) fn wakes(&mut self, milliseconds: u64, core: &str) -> Result<Window, Trouble> {
+        self.figures_of(&format!("wakes {milliseconds} {core}"))
+    }
+
+    fn figures_of(&mut self, request: &str) -> Result<Window, Trouble> {
         if let Some(stdin) = &mut self.stdin {
-            writeln!(stdin, "window {milliseconds}").map_err(Trouble::file("target"))?;
+            writeln!(stdin, "{request}").map_err(Trouble::file("target"))?;
         }
         let line = self.line()?;
         Window::parse(&line).ok_or_else(|| Trouble::Failed(format!("the target says {line:?}")))

@@ -1,6 +1,7 @@
 //! PAGEMAP_SCAN (Linux 6.7, Documentation/admin-guide/mm/pagemap.rst): pages by category, as runs, without a word for each page.
 
 use super::first_error;
+use crate::pace::Pace;
 use crate::pages::RunBuilder;
 use crate::{Addr, PageCategories, PageRuns, PageWanted};
 use rustix::io::Errno;
@@ -130,6 +131,7 @@ pub(crate) fn scan_pages(
     pagemap: BorrowedFd<'_>,
     range: Range<Addr>,
     wanted: &PageWanted,
+    pace: &Pace,
 ) -> io::Result<PageRuns> {
     let page = rustix::param::page_size() as u64;
     let end = range.end.0.checked_next_multiple_of(page).unwrap_or(!(page - 1));
@@ -144,7 +146,7 @@ pub(crate) fn scan_pages(
     };
     let mut known = PageCategories::all() - PageCategories::EXCLUSIVE;
     let mut regions = [Region::default(); REGIONS];
-    let mut runs = RunBuilder::new(wanted);
+    let mut runs = RunBuilder::new(wanted, Some(pace));
     let mut has_answered = false;
     while at < end {
         let window_end = at.saturating_add(step).min(end);

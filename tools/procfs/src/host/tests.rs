@@ -292,7 +292,13 @@ fn a_file_that_is_no_pagemap_is_an_unsupported_kernel() {
     use std::os::fd::AsFd;
     let file = std::fs::File::open("/proc/self/status").unwrap();
     let wanted = PageWanted::any_of(PageCategories::PRESENT);
-    let error = super::scan_pages(file.as_fd(), Addr(0)..Addr(4096), &wanted).unwrap_err();
+    let error = super::scan_pages(
+        file.as_fd(),
+        Addr(0)..Addr(4096),
+        &wanted,
+        &crate::pace::Pace::default(),
+    )
+    .unwrap_err();
     assert_eq!(error.to_string(), "this kernel has no PAGEMAP_SCAN (Linux 6.7)");
     let error = super::query_map(file.as_fd(), Addr(0), MapFind::Covering).unwrap_err();
     assert_eq!(error.to_string(), "this kernel has no PROCMAP_QUERY (Linux 6.11)");
