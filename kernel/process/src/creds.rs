@@ -70,6 +70,13 @@ impl Creds {
         self.is_root() || theirs.contains(&self.euid) || theirs.contains(&self.uid)
     }
 
+    /// Whether it may look into, and set limits of, a task with these (`check_prlimit_permission`).
+    pub(crate) fn is_over(&self, other: &Self) -> bool {
+        let users = [other.uid, other.euid, other.suid];
+        let groups = [other.gid, other.egid, other.sgid];
+        self.is_root() || users.iter().all(|id| *id == self.uid) && groups.iter().all(|id| *id == self.gid)
+    }
+
     /// Notes whether these rights are other than the machine's.
     pub(crate) fn compare_with(&mut self, machine: &Self) {
         self.other =

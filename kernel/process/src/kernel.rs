@@ -198,6 +198,8 @@ pub struct Kernel {
     pub(crate) bundle: Bundle,
     /// Files whose last description was closed and that mm has not been told of.
     pub(crate) closing: Rc<RefCell<Vec<FileId>>>,
+    /// Descriptors of all processes together.
+    pub(crate) open_count: crate::file::table::OpenCount,
     pub(crate) locks: crate::file::locks::Locks,
     pub(crate) fifos: crate::file::fifo::Fifos,
     /// The names of Unix sockets, and what is on its way between them.
@@ -255,6 +257,7 @@ impl Kernel {
             bundle,
             closing: Rc::default(),
             names: Default::default(),
+            open_count: Default::default(),
             locks: Default::default(),
             fifos: Default::default(),
             hub: Rc::default(),

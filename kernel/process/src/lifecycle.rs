@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use abi::Errno;
 use abi::flags::CloneFlags;
+use abi::process::{RLIM_INFINITY, RLIMIT_NPROC};
 use abi::signal::{AltStack, Signal};
 
 use crate::exec::error::ExecError;
@@ -232,8 +233,8 @@ impl Kernel {
         let mut actions = task.actions.borrow().clone();
         actions.reset_handlers();
         task.actions = Rc::new(RefCell::new(actions));
-        let mut files = task.files.borrow().unshared();
-        files.close_on_exec();
+        let shared = Rc::strong_count(&task.files) > 1;
+        let files = task.files.borrow_mut().after_exec(shared);
         task.files = Rc::new(RefCell::new(files));
         self.release_vfork(pid);
     }
@@ -268,18 +269,18 @@ impl Kernel {
         flags: CloneFlags,
         exit_signal: Option<Signal>,
     ) -> Result<Pid, Errno> {
-        if self.tasks.len() >= MOST_TASKS {
+        if self.tasks.len() >= MOST_TASKS || self.has_too_many(parent) {
             return Err(Errno::EAGAIN);
         }
+        let shared = |flag| flags.contains(flag);
+        let files = match (shared(CloneFlags::FILES), &self.task(parent).files) {
+            (true, files) => Rc::clone(files),
+            (false, files) => Rc::new(RefCell::new(files.borrow().for_child()?)),
+        };
         let space = self.child_space(parent, flags)?;
         let pid = self.fresh_pid();
         let start_ns = self.clock.monotonic_ns;
-        let shared = |flag| flags.contains(flag);
         let task = self.task(parent);
-        let files = match shared(CloneFlags::FILES) {
-            true => Rc::clone(&task.files),
-            false => Rc::new(RefCell::new(task.files.borrow().clone())),
-        };
         let directories = match shared(CloneFlags::FS) {
             true => Rc::clone(&task.directories),
             false => Rc::new(RefCell::new(task.directories.borrow().clone())),
@@ -350,6 +351,17 @@ impl Kernel {
             self.task_mut(parent).vfork_child = Some(pid);
         }
         Ok(pid)
+    }
+
+    /// Whether a task's real user has as many tasks as its `RLIMIT_NPROC` allows. Root has as many as it likes.
+    fn has_too_many(&self, pid: Pid) -> bool {
+        let task = self.task(pid);
+        let (uid, most) = (task.creds.uid, task.limits[RLIMIT_NPROC].current);
+        if uid == 0 || task.creds.is_root() || most == RLIM_INFINITY {
+            return false;
+        }
+        let mine = self.tasks.values().filter(|task| task.creds.uid == uid).count();
+        mine as u64 >= most
     }
 
     /// Takes back a task that `fork` made and that has not run: its `clone` failed after all.

@@ -113,6 +113,11 @@ pub(crate) fn open(family: u16, kind: u32, protocol: u32) -> Result<Rc<OwnedFd>,
     fd.map(Rc::new).map_err(errno)
 }
 
+/// Whether a host's socket asks the host's kernel.
+pub(crate) fn is_netlink(host: &OwnedFd) -> bool {
+    rustix::net::sockopt::socket_domain(host).is_ok_and(|family| family.as_raw() == AF_NETLINK)
+}
+
 /// `bind(2)`.
 pub(crate) fn bind(host: &OwnedFd, address: Address) -> Result<(), Errno> {
     match address {

@@ -99,13 +99,15 @@ impl Kernel {
 
     /// `EPIPE`, and the signal that comes with it.
     pub(crate) fn broken_pipe(&mut self, pid: Pid) -> Stop {
-        let uid = self.task(pid).creds.uid;
-        self.send(
+        let task = self.task(pid);
+        let (process, uid) = (task.tgid.get(), task.creds.uid);
+        // To the thread that wrote: libraries block it there while they write, and others need not.
+        self.send_to_thread(
             pid,
             SigInfo {
                 signal: Signal::PIPE,
                 code: code::SI_USER,
-                detail: SigDetail::User { pid: pid.get(), uid },
+                detail: SigDetail::User { pid: process, uid },
             },
         );
         Errno::EPIPE.into()

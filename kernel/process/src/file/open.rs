@@ -297,14 +297,14 @@ impl Kernel {
 
     /// The machine's own standard input, output and error, as far as they are open.
     pub(crate) fn standard_files(&mut self) -> FdTable {
-        let mut table = FdTable::default();
+        let mut table = FdTable::counted_by(&self.open_count);
         let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
         let standard = [
             (stdin.as_fd(), OpenFlags::empty()),
             (stdout.as_fd(), OpenFlags::WRONLY),
             (stderr.as_fd(), OpenFlags::WRONLY),
         ];
-        for (index, (fd, usual)) in standard.into_iter().enumerate() {
+        for (number, (fd, usual)) in (0..).zip(standard) {
             let Ok(copy) = fd.try_clone_to_owned() else {
                 continue;
             };
@@ -313,7 +313,8 @@ impl Kernel {
                     file,
                     close_on_exec: false,
                 };
-                table.put(index, slot);
+                // A new machine has room for three.
+                let _ = table.put(number, slot);
             }
         }
         table

@@ -301,7 +301,7 @@ impl Kernel {
             Special::Unix(socket, _) => {
                 let creds = &self.task(pid).creds;
                 let sender = Sender {
-                    pid: pid.get(),
+                    pid: self.task(pid).tgid.get(),
                     uid: creds.euid,
                     gid: creds.egid,
                 };
@@ -310,6 +310,14 @@ impl Kernel {
                     Err(Refusal::Errno(Errno::EPIPE)) => Err(self.broken_pipe(pid)),
                     Err(Refusal::Errno(errno)) => Err(errno.into()),
                     Err(Refusal::NotYet) => Err(not_yet(file, Wait::for_bell())),
+                }
+            }
+            // sendfile(2) and its like write here, too.
+            Special::Inet(host, _) if super::inet::is_netlink(host) => {
+                super::inet_control::check_netlink(from, None)?;
+                match super::inet::send(host, from, 0, None) {
+                    Ok(count) => Ok(count),
+                    Err(error) => Err(super::host::errno(error).into()),
                 }
             }
             Special::Inet(host, _) => match super::inet::send(host, from, 0, None) {

@@ -2,6 +2,8 @@
 //!
 //! Key types: [`FdTable`], [`Slot`]. The lowest free number is always taken, as `open(2)` promises.
 
+use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use abi::Errno;
@@ -17,30 +19,113 @@ pub(crate) struct Slot {
     pub(crate) close_on_exec: bool,
 }
 
+/// Descriptors of all processes together, at most (`fs.file-max` by another measure): tables are the host's memory, and a fork
+/// copies them. 4096 tasks have 128 each.
+pub(crate) const MOST_OPEN: usize = 1 << 19;
+
+/// How many descriptors the tables of one machine have together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OpenCount(Rc<Cell<usize>>);
+
+impl OpenCount {
+    /// Takes room for so many more.
+    fn take(&self, more: usize) -> bool {
+        let sum = self.0.get().saturating_add(more);
+        if sum > MOST_OPEN {
+            return false;
+        }
+        self.0.set(sum);
+        true
+    }
+
+    fn give_back(&self, count: usize) {
+        self.0.set(self.0.get().saturating_sub(count));
+    }
+}
+
 /// All descriptors of a process.
 #[derive(Debug, Default)]
 pub(crate) struct FdTable {
-    slots: Vec<Option<Slot>>,
+    /// By number: `dup2` to a large one costs no more than to a small one.
+    slots: BTreeMap<u32, Slot>,
+    /// All numbers below are taken.
+    taken_below: u32,
     /// Who holds the record locks that are set through it.
     identity: Rc<()>,
+    count: OpenCount,
 }
 
-/// As fork copies it: another process, which holds none of the locks.
-impl Clone for FdTable {
-    fn clone(&self) -> Self {
-        Self {
-            slots: self.slots.clone(),
-            identity: Rc::default(),
-        }
+impl Drop for FdTable {
+    fn drop(&mut self) {
+        self.count.give_back(self.slots.len());
     }
 }
 
 impl FdTable {
-    /// A copy for exec: the same process, with its locks.
-    pub(crate) fn unshared(&self) -> Self {
+    /// An empty table of a machine.
+    pub(crate) fn counted_by(count: &OpenCount) -> Self {
         Self {
+            slots: BTreeMap::new(),
+            taken_below: 0,
+            identity: Rc::default(),
+            count: count.clone(),
+        }
+    }
+
+    fn copy(&self, identity: Rc<()>) -> Result<Self, Errno> {
+        if !self.count.take(self.slots.len()) {
+            return Err(Errno::ENOMEM);
+        }
+        Ok(Self {
             slots: self.slots.clone(),
-            identity: Rc::clone(&self.identity),
+            taken_below: self.taken_below,
+            identity,
+            count: self.count.clone(),
+        })
+    }
+
+    /// A copy for fork: another process, which holds none of the locks.
+    ///
+    /// # Errors
+    /// `ENOMEM` if the machine's processes have too many descriptors together.
+    pub(crate) fn for_child(&self) -> Result<Self, Errno> {
+        self.copy(Rc::default())
+    }
+
+    /// A copy for one thread: the same process, with its locks.
+    ///
+    /// # Errors
+    /// As [`FdTable::for_child`].
+    pub(crate) fn unshared(&self) -> Result<Self, Errno> {
+        self.copy(Rc::clone(&self.identity))
+    }
+
+    /// What exec leaves: the table's files but those that it closes, with the locks. Those of a table that nobody shares are
+    /// moved.
+    pub(crate) fn after_exec(&mut self, shared: bool) -> Self {
+        let kept = |slot: &Slot| !slot.close_on_exec;
+        let identity = Rc::clone(&self.identity);
+        let count = self.count.clone();
+        let slots = match shared {
+            true => {
+                let kept = self.slots.iter().filter(|(_, slot)| kept(slot));
+                kept.map(|(number, slot)| (*number, slot.clone())).collect()
+            }
+            false => {
+                count.give_back(self.slots.len());
+                self.taken_below = 0;
+                let mut slots = std::mem::take(&mut self.slots);
+                slots.retain(|_, slot| kept(slot));
+                slots
+            }
+        };
+        // An exec that has come so far cannot fail: these are counted in any case.
+        count.0.set(count.0.get().saturating_add(slots.len()));
+        Self {
+            slots,
+            taken_below: 0,
+            identity,
+            count,
         }
     }
 
@@ -56,60 +141,70 @@ impl FdTable {
 
     /// The descriptor itself.
     pub(crate) fn slot(&self, fd: i32) -> Result<&Slot, Errno> {
-        let index = usize::try_from(fd).map_err(|_| Errno::EBADF)?;
-        self.slots.get(index).and_then(Option::as_ref).ok_or(Errno::EBADF)
+        let number = u32::try_from(fd).map_err(|_| Errno::EBADF)?;
+        self.slots.get(&number).ok_or(Errno::EBADF)
     }
 
     /// The descriptor itself, to change its flag.
     pub(crate) fn slot_mut(&mut self, fd: i32) -> Result<&mut Slot, Errno> {
-        let index = usize::try_from(fd).map_err(|_| Errno::EBADF)?;
-        self.slots
-            .get_mut(index)
-            .and_then(Option::as_mut)
-            .ok_or(Errno::EBADF)
+        let number = u32::try_from(fd).map_err(|_| Errno::EBADF)?;
+        self.slots.get_mut(&number).ok_or(Errno::EBADF)
     }
 
     /// Puts a description at the lowest free number from `from` on; all numbers are below `limit`.
+    ///
+    /// # Errors
+    /// `EMFILE` if they are all taken, `ENFILE` if the machine's processes have too many together.
     pub(crate) fn add(&mut self, slot: Slot, from: u64, limit: u64) -> Result<i32, Errno> {
-        let mut index = from as usize;
-        while self.slots.get(index).is_some_and(Option::is_some) {
-            index += 1;
+        let from = u32::try_from(from).map_err(|_| Errno::EMFILE)?;
+        let mut free = from.max(self.taken_below);
+        for (number, _) in self.slots.range(free..) {
+            if *number != free {
+                break;
+            }
+            free += 1;
         }
-        if index as u64 >= limit {
+        if from <= self.taken_below {
+            self.taken_below = free;
+        }
+        let fd = i32::try_from(free).map_err(|_| Errno::EMFILE)?;
+        if u64::from(free) >= limit {
             return Err(Errno::EMFILE);
         }
-        self.put(index, slot);
-        Ok(index as i32)
+        self.put(free, slot)?;
+        Ok(fd)
     }
 
     /// Puts a description at this number; gives what was there.
-    pub(crate) fn put(&mut self, index: usize, slot: Slot) -> Option<Slot> {
-        if self.slots.len() <= index {
-            self.slots.resize_with(index + 1, || None);
+    ///
+    /// # Errors
+    /// `ENFILE` if the machine's processes have too many descriptors together.
+    pub(crate) fn put(&mut self, number: u32, slot: Slot) -> Result<Option<Slot>, Errno> {
+        if !self.slots.contains_key(&number) && !self.count.take(1) {
+            return Err(Errno::ENFILE);
         }
-        self.slots[index].replace(slot)
+        Ok(self.slots.insert(number, slot))
     }
 
     /// Closes a descriptor.
     pub(crate) fn close(&mut self, fd: i32) -> Result<(), Errno> {
-        let index = usize::try_from(fd).map_err(|_| Errno::EBADF)?;
-        let slot = self.slots.get_mut(index).and_then(Option::take);
-        slot.map(drop).ok_or(Errno::EBADF)
+        let number = u32::try_from(fd).map_err(|_| Errno::EBADF)?;
+        let slot = self.slots.remove(&number).ok_or(Errno::EBADF)?;
+        self.count.give_back(1);
+        self.taken_below = self.taken_below.min(number);
+        drop(slot);
+        Ok(())
     }
 
-    /// What exec closes.
-    pub(crate) fn close_on_exec(&mut self) {
-        for entry in &mut self.slots {
-            if entry.as_ref().is_some_and(|slot| slot.close_on_exec) {
-                *entry = None;
-            }
-        }
+    /// The numbers that exec closes.
+    pub(crate) fn closed_by_exec(&self) -> Vec<i32> {
+        let closed = self.slots.iter().filter(|(_, slot)| slot.close_on_exec);
+        closed.map(|(number, _)| number.cast_signed()).collect()
     }
 
     /// The open numbers, ascending.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = i32> {
-        let open = self.slots.iter().enumerate().filter(|(_, slot)| slot.is_some());
-        open.map(|(index, _)| index as i32)
+        self.slots.keys().map(|number| number.cast_signed())
     }
 }
 
@@ -156,7 +251,28 @@ mod tests {
         for mark in [false, true, false, true] {
             table.add(slot(mark), 0, 10).expect("room");
         }
-        table.close_on_exec();
-        assert_eq!(table.numbers().collect::<Vec<_>>(), [0, 2]);
+        assert_eq!(table.closed_by_exec(), [1, 3]);
+        assert_eq!(table.after_exec(true).numbers().collect::<Vec<_>>(), [0, 2]);
+        assert_eq!(table.numbers().count(), 4);
+        assert_eq!(table.after_exec(false).numbers().collect::<Vec<_>>(), [0, 2]);
+    }
+
+    #[test]
+    fn all_tables_together_have_an_end() {
+        let count = OpenCount::default();
+        let mut table = FdTable::counted_by(&count);
+        for _ in 0..MOST_OPEN / 2 {
+            table.add(slot(false), 0, u64::MAX).expect("room");
+        }
+        let mut child = table.for_child().expect("just enough");
+        assert_eq!(table.for_child().err(), Some(Errno::ENOMEM));
+        assert_eq!(child.add(slot(false), 0, u64::MAX), Err(Errno::ENFILE));
+        assert_eq!(child.close(7), Ok(()));
+        assert_eq!(child.add(slot(false), 0, 10), Ok(7));
+        drop(child);
+        assert_eq!(count.0.get(), MOST_OPEN / 2);
+        drop(table.after_exec(false));
+        drop(table);
+        assert_eq!(count.0.get(), 0);
     }
 }

@@ -110,7 +110,7 @@ impl Kernel {
             task.regs.set_x(0, 0);
         } else if wait.restart == Restart::IfAsked && action.flags & sa::RESTART != 0 {
             // x0 still holds the call's first argument: go back to the SVC.
-            task.regs.pc -= 4;
+            task.regs.pc = task.regs.pc.wrapping_sub(4);
         } else {
             task.regs.set_x(0, Errno::EINTR.to_result());
         }

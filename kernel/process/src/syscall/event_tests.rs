@@ -196,7 +196,8 @@ fn pselect_does_not_spin_on_a_hang_up() {
         file,
         close_on_exec: false,
     };
-    b.kernel.task(b.pid).files.borrow_mut().put(9, slot);
+    let put = b.kernel.task(b.pid).files.borrow_mut().put(9, slot);
+    assert!(put.is_ok());
     b.put(at, &(1u64 << 9).to_le_bytes());
     b.call(nr::PSELECT6, &[10, 0, 0, at, 0, 0]);
     assert_eq!(b.state(b.pid), Some(State::Waiting));
@@ -218,7 +219,8 @@ fn the_host_tells_the_edges_of_its_files() {
         file,
         close_on_exec: false,
     };
-    b.kernel.task(b.pid).files.borrow_mut().put(9, slot);
+    let put = b.kernel.task(b.pid).files.borrow_mut().put(9, slot);
+    assert!(put.is_ok());
     let other = b.call(nr::DUP, &[9]) as u64;
     let set = b.call(nr::EPOLL_CREATE1, &[0]) as u64;
     assert_eq!(b.add(set, 9, IN | EPOLLET, 1, EPOLL_CTL_ADD), 0);

@@ -1,5 +1,6 @@
 //! Calls on descriptors: opening, duplicating, reading, writing, moving.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use abi::Errno;
@@ -265,16 +266,20 @@ fn close_range(call: &mut Call<'_>) -> Answer {
     if first > last || flags & !(UNSHARE | CLOEXEC) != 0 {
         return Err(Errno::EINVAL.into());
     }
-    let mut files = call.task().files.borrow_mut();
-    let open: Vec<i32> = files.numbers().collect();
-    for fd in open
+    if flags & UNSHARE != 0 && Rc::strong_count(&call.task().files) > 1 {
+        let own = call.task().files.borrow().unshared()?;
+        call.task_mut().files = Rc::new(RefCell::new(own));
+    }
+    let open: Vec<i32> = call.task().files.borrow().numbers().collect();
+    let open = open
         .into_iter()
-        .filter(|fd| (first..=last).contains(&(*fd as u32)))
-    {
+        .filter(|fd| (first..=last).contains(&fd.cast_unsigned()));
+    for fd in open {
         if flags & CLOEXEC != 0 {
-            files.slot_mut(fd)?.close_on_exec = true;
+            call.task().files.borrow_mut().slot_mut(fd)?.close_on_exec = true;
         } else {
-            files.close(fd)?;
+            call.forget_locks(fd);
+            call.task().files.borrow_mut().close(fd)?;
         }
     }
     Ok(0)
@@ -292,8 +297,8 @@ fn dup3(call: &mut Call<'_>) -> Answer {
         return Err(Errno::EINVAL.into());
     }
     let limit = call.task().limits[RLIMIT_NOFILE].current;
-    let index = usize::try_from(new).map_err(|_| Errno::EBADF)?;
-    if index as u64 >= limit {
+    let number = u32::try_from(new).map_err(|_| Errno::EBADF)?;
+    if u64::from(number) >= limit {
         return Err(Errno::EBADF.into());
     }
     let slot = Slot {
@@ -301,7 +306,9 @@ fn dup3(call: &mut Call<'_>) -> Answer {
         close_on_exec: flags.contains(OpenFlags::CLOEXEC),
     };
     call.forget_locks(new);
-    call.task().files.borrow_mut().put(index, slot);
+    let old = call.task().files.borrow_mut().put(number, slot)?;
+    // Its end may look at tables.
+    drop(old);
     Ok(new as u64)
 }
 
@@ -321,7 +328,15 @@ fn fcntl(call: &mut Call<'_>) -> Answer {
             call.task().files.borrow_mut().slot_mut(fd)?.close_on_exec = close;
             Ok(0)
         }
-        fcntl::F_GETFL => Ok(u64::from(file.flags.get() | OpenFlags::LARGEFILE.bits())),
+        fcntl::F_GETFL => {
+            // What was opened by a name may be large: open(2) of a 64-bit kernel says so itself.
+            let large = match file.kind {
+                Kind::Pipe(ref end) if end.node().is_none() => OpenFlags::empty(),
+                Kind::Special(_) => OpenFlags::empty(),
+                _ => OpenFlags::LARGEFILE,
+            };
+            Ok(u64::from(file.flags.get() | large.bits()))
+        }
         fcntl::F_SETFL => {
             let settable = (OpenFlags::APPEND | OpenFlags::NONBLOCK | OpenFlags::NOATIME).bits();
             let kept = file.flags.get() & !settable;

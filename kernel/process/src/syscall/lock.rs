@@ -46,11 +46,28 @@ impl Call<'_> {
         if self.kernel.locks.is_empty() {
             return;
         }
-        if let Ok(file) = self.file(fd)
-            && let Ok(key) = self.lock_key(&file)
-        {
-            let table = Rc::clone(self.task().files.borrow().identity());
-            self.kernel.locks.closed(key, &table);
+        if let Ok(file) = self.file(fd) {
+            let process = Rc::clone(self.task().files.borrow().identity());
+            self.forget_locks_of(&file, &process);
+        }
+    }
+
+    /// What exec will close, for [`Call::forget_locks_of`]; nothing while there are no locks.
+    pub(super) fn closed_by_exec(&self) -> Vec<Rc<File>> {
+        if self.kernel.locks.is_empty() {
+            return Vec::new();
+        }
+        let files = self.task().files.borrow();
+        let closed = files.closed_by_exec().into_iter();
+        closed
+            .filter_map(|fd| files.get(fd).map(Rc::clone).ok())
+            .collect()
+    }
+
+    /// A process, known by this, has closed a file: its record locks of it are gone.
+    pub(super) fn forget_locks_of(&mut self, file: &File, process: &Rc<()>) {
+        if let Ok(key) = self.lock_key(file) {
+            self.kernel.locks.closed(key, process);
         }
         // Locks of the open file itself go when it does; whoever waits looks again.
         self.kernel.bell.ring();

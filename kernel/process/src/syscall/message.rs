@@ -14,7 +14,7 @@ use abi::net::{
 };
 use abi::nr;
 
-use super::socket::{Either, as_socket, is_netlink, is_stream};
+use super::socket::{Either, as_socket, is_stream};
 use super::{Answer, Call, Handler, Stop};
 use crate::file::File;
 use crate::file::host::errno;
@@ -170,7 +170,7 @@ impl Call<'_> {
             Some(address) => Some(Address::decode(address)?),
             None => None,
         };
-        if !is_stream(host) && is_netlink(host) {
+        if !is_stream(host) && inet::is_netlink(host) {
             inet_control::check_netlink(bytes, to)?;
         }
         let sent = match &beside.control[..] {
@@ -378,7 +378,7 @@ impl Call<'_> {
             gid: get_u32(data, 8),
         };
         let creds = &self.task().creds;
-        let mine = said.pid == self.pid.get()
+        let mine = said.pid == self.task().tgid.get()
             && [creds.uid, creds.euid].contains(&said.uid)
             && [creds.gid, creds.egid].contains(&said.gid);
         if mine || creds.euid == 0 {

@@ -60,6 +60,8 @@ mod fifo_tests;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
+mod guard_tests;
+#[cfg(test)]
 mod process_tests;
 #[cfg(test)]
 mod tests;

@@ -121,10 +121,7 @@ fn pidfd_getfd(call: &mut Call<'_>) -> Answer {
         return Err(Errno::ESRCH.into());
     }
     let (mine, theirs) = (&call.task().creds, &call.kernel.task(target).creds);
-    let all = |id: u32, ids: [u32; 3]| ids.into_iter().all(|other| other == id);
-    let same = all(mine.uid, [theirs.uid, theirs.euid, theirs.suid])
-        && all(mine.gid, [theirs.gid, theirs.egid, theirs.sgid]);
-    if !same && !mine.is_root() {
+    if !mine.is_over(theirs) {
         return Err(Errno::EPERM.into());
     }
     let file = call

@@ -72,7 +72,12 @@ fn execve(call: &mut Call<'_>) -> Answer {
         // Linux 5.18: a program always has a name.
         args.push(Vec::new());
     }
+    let closing = call.closed_by_exec();
+    let process = Rc::clone(call.task().files.borrow().identity());
     call.kernel.exec(call.pid, &path, &args, &env)?;
+    for file in closing {
+        call.forget_locks_of(&file, &process);
+    }
     Err(Stop::NoAnswer)
 }
 
@@ -300,6 +305,10 @@ fn setpriority(call: &mut Call<'_>) -> Answer {
         _ => call.pid,
     };
     let nice = call.int(2).clamp(-20, 19) as i8;
+    let (mine, theirs) = (&call.task().creds, &call.kernel.task(pid).creds);
+    if !mine.is_root() && ![theirs.uid, theirs.euid].contains(&mine.euid) {
+        return Err(Errno::EPERM.into());
+    }
     if nice < call.kernel.task(pid).nice && call.task().creds.euid != 0 {
         return Err(Errno::EACCES.into());
     }
@@ -346,6 +355,10 @@ fn limit(call: &mut Call<'_>, pid: Pid, which: u64, new_at: u64, old_at: u64) ->
 fn prlimit64(call: &mut Call<'_>) -> Answer {
     let pid = call.named(call.int(0))?;
     let [_, which, new_at, old_at, ..] = call.args;
+    let (mine, theirs) = (&call.task().creds, &call.kernel.task(pid).creds);
+    if call.kernel.task(pid).tgid != call.task().tgid && !mine.is_over(theirs) {
+        return Err(Errno::EPERM.into());
+    }
     limit(call, pid, which, new_at, old_at)
 }
 

@@ -73,6 +73,17 @@ fn sched_getscheduler(call: &mut Call<'_>) -> Answer {
     Ok(u64::from(call.kernel.task(pid).policy))
 }
 
+/// Whether a task's turns are this one's to set (`check_same_owner`).
+fn may_set(call: &Call<'_>, pid: Pid) -> Result<(), Errno> {
+    let (mine, theirs) = (&call.task().creds, &call.kernel.task(pid).creds);
+    let same = [theirs.uid, theirs.euid].contains(&mine.euid);
+    if same || mine.is_root() {
+        Ok(())
+    } else {
+        Err(Errno::EPERM)
+    }
+}
+
 /// The priority in a `struct sched_param`.
 fn priority_at(call: &mut Call<'_>, at: u64) -> Result<i32, Errno> {
     if at == 0 {
@@ -96,6 +107,7 @@ fn sched_setscheduler(call: &mut Call<'_>) -> Answer {
     let priority = priority_at(call, call.args[2])?;
     let pid = target(call)?;
     check(policy, priority)?;
+    may_set(call, pid)?;
     call.kernel.task_mut(pid).policy = policy;
     Ok(0)
 }
@@ -113,6 +125,7 @@ fn sched_setparam(call: &mut Call<'_>) -> Answer {
     let priority = priority_at(call, call.args[1])?;
     let pid = target(call)?;
     check(call.kernel.task(pid).policy, priority)?;
+    may_set(call, pid)?;
     Ok(0)
 }
 

@@ -57,7 +57,7 @@ impl Call<'_> {
     pub(super) fn sender(&self) -> Sender {
         let task = self.task();
         Sender {
-            pid: task.pid.get(),
+            pid: task.tgid.get(),
             uid: task.creds.euid,
             gid: task.creds.egid,
         }
@@ -421,11 +421,6 @@ fn shutdown(call: &mut Call<'_>) -> Answer {
         Either::Unix(socket, _) => socket.shut(call.int(1) != 1, call.int(1) != 0),
     }
     Ok(0)
-}
-
-/// Whether a host's socket asks the host's kernel.
-pub(super) fn is_netlink(host: &OwnedFd) -> bool {
-    rustix::net::sockopt::socket_domain(host).is_ok_and(|family| family.as_raw() == AF_NETLINK)
 }
 
 /// Whether a socket kind of IP carries bytes without borders: its writes may go in parts.
