@@ -198,6 +198,8 @@ pub struct Kernel {
     pub(crate) bundle: Bundle,
     /// Files whose last description was closed and that mm has not been told of.
     pub(crate) closing: Rc<RefCell<Vec<FileId>>>,
+    /// Files in sets of `epoll(7)`, all together.
+    pub(crate) watches: crate::file::epoll::Watches,
     /// Descriptors of all processes together.
     pub(crate) open_count: crate::file::table::OpenCount,
     pub(crate) locks: crate::file::locks::Locks,
@@ -257,6 +259,7 @@ impl Kernel {
             bundle,
             closing: Rc::default(),
             names: Default::default(),
+            watches: Default::default(),
             open_count: Default::default(),
             locks: Default::default(),
             fifos: Default::default(),

@@ -30,6 +30,7 @@ pub(crate) struct Item {
     pub(crate) silent: bool,
     /// The host's descriptor that the host's epoll watches.
     host: Option<Weak<OwnedFd>>,
+    _watch: Rc<Watch>,
 }
 
 impl Item {
@@ -57,6 +58,37 @@ pub(crate) struct Epoll {
     next: Cell<u64>,
     /// Where the next search begins, so that no file starves the others.
     pub(crate) turn: Cell<u64>,
+    /// Whether our own objects are told of before the host's files next time.
+    pub(crate) own_first: Cell<bool>,
+    watches: Watches,
+}
+
+/// Files in all sets of a machine together, at most (`fs.epoll.max_user_watches`): each costs the host some memory.
+pub(crate) const MOST_WATCHES: usize = 1 << 18;
+
+/// How many files are in the sets of one machine.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Watches(Rc<Cell<usize>>);
+
+/// One of them.
+#[derive(Debug)]
+struct Watch(Watches);
+
+impl Watch {
+    fn new(all: &Watches) -> Result<Rc<Self>, Errno> {
+        if all.0.get() >= MOST_WATCHES {
+            return Err(Errno::ENOSPC);
+        }
+        all.0.set(all.0.get() + 1);
+        Ok(Rc::new(Self(all.clone())))
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let all = &self.0.0;
+        all.set(all.get().saturating_sub(1));
+    }
 }
 
 fn host_flags(events: u32) -> epoll::EventFlags {
@@ -64,6 +96,14 @@ fn host_flags(events: u32) -> epoll::EventFlags {
 }
 
 impl Epoll {
+    /// An empty set of a machine.
+    pub(crate) fn counted_by(watches: &Watches) -> Self {
+        Self {
+            watches: watches.clone(),
+            ..Self::default()
+        }
+    }
+
     /// The epoll of the host, if some file of the host is watched.
     pub(crate) fn host(&self) -> Option<Rc<OwnedFd>> {
         self.host.borrow().clone()
@@ -90,7 +130,7 @@ impl Epoll {
     /// `EPOLL_CTL_ADD`. `host` is the descriptor behind the file, if it is the host's.
     ///
     /// # Errors
-    /// `EEXIST`, and `EPERM` for what cannot be waited for.
+    /// `EEXIST`, `ENOSPC` if too many files are in sets, and `EPERM` for what cannot be waited for.
     pub(crate) fn add(
         &self,
         fd: i32,
@@ -101,6 +141,7 @@ impl Epoll {
         if self.find(fd, file).is_some() {
             return Err(Errno::EEXIST);
         }
+        let watch = Watch::new(&self.watches)?;
         let id = self.next.get();
         let watched = match host {
             Some(host) => Some(self.watch(file, host, id, asked)?),
@@ -114,6 +155,7 @@ impl Epoll {
             seen: None,
             silent: false,
             host: watched,
+            _watch: watch,
         };
         self.items.borrow_mut().insert(id, item);
         Ok(())
@@ -174,6 +216,8 @@ impl Epoll {
         let item = self.items.borrow_mut().remove(&id).ok_or(Errno::ENOENT)?;
         if let (Some(host), Some(epoll)) = (item.host.as_ref().and_then(Weak::upgrade), self.host()) {
             epoll::delete(&epoll, &host).map_err(errno)?;
+            // A second descriptor was opened for this set alone.
+            file.forget_kept(&host);
         }
         Ok(())
     }

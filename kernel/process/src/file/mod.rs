@@ -174,6 +174,11 @@ impl File {
         self.kept.borrow_mut().push(fd);
     }
 
+    /// Closes such a descriptor again; one that is not kept here is left alone.
+    pub(crate) fn forget_kept(&self, fd: &Rc<OwnedFd>) {
+        self.kept.borrow_mut().retain(|kept| !Rc::ptr_eq(kept, fd));
+    }
+
     /// What it is as a terminal of the host.
     pub(crate) fn line(&self) -> Option<Line> {
         self.line.get()

@@ -3,6 +3,7 @@
 //! Key type: [`Special`], and what is asked of each kind: whether it is ready, what would make it so, and what
 //! reading and writing mean.
 
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::cell::Cell;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -51,6 +52,20 @@ pub(crate) struct Timeouts {
     pub(crate) send: Cell<u64>,
 }
 
+/// What is known of sets of files within one question: one set may lie in others on very many ways, and is asked once for each
+/// depth. Keys are a set's identity and depth.
+#[derive(Debug, Default)]
+struct Asked {
+    ready: FxHashMap<(usize, u32), bool>,
+    pulses: FxHashMap<(usize, u32), u64>,
+    awaited: FxHashSet<(usize, u32)>,
+    nested: FxHashMap<(usize, u32), u32>,
+}
+
+fn identity(file: &File, depth: u32) -> (usize, u32) {
+    (std::ptr::from_ref(file).addr(), depth)
+}
+
 /// `EAGAIN` for a file that must not block, else the wait.
 pub(crate) fn not_yet(file: &File, wait: Wait) -> Stop {
     if file.has(OpenFlags::NONBLOCK) {
@@ -72,10 +87,17 @@ impl Kernel {
 
     /// What is true of a file now. A file of the host is asked for these events only.
     pub(crate) fn readiness(&self, pid: Pid, file: &File, events: PollEvents) -> PollEvents {
-        self.readiness_within(pid, file, events, MOST_NESTED)
+        self.readiness_within(pid, file, events, MOST_NESTED, &mut Asked::default())
     }
 
-    fn readiness_within(&self, pid: Pid, file: &File, events: PollEvents, depth: u32) -> PollEvents {
+    fn readiness_within(
+        &self,
+        pid: Pid,
+        file: &File,
+        events: PollEvents,
+        depth: u32,
+        asked: &mut Asked,
+    ) -> PollEvents {
         let readable = |yes: bool| match yes {
             true => PollEvents::IN | PollEvents::RDNORM,
             false => PollEvents::empty(),
@@ -92,30 +114,37 @@ impl Kernel {
                 readable(pending.is_some_and(|pending| pending.0 & set.get().0 != 0))
             }
             Kind::Special(Special::Epoll(epoll)) => {
+                let key = identity(file, depth);
+                if let Some(ready) = asked.ready.get(&key) {
+                    return readable(*ready);
+                }
                 let host = epoll
                     .host()
                     .is_some_and(|host| !host_ready(&host, PollEvents::IN).is_empty());
-                readable(host || (depth > 0 && self.any_own_event(pid, epoll, depth - 1)))
+                let ready = host || (depth > 0 && self.any_own_event(pid, epoll, depth - 1, asked));
+                asked.ready.insert(key, ready);
+                readable(ready)
             }
             _ => PollEvents::IN | PollEvents::OUT | PollEvents::RDNORM | PollEvents::WRNORM,
         }
     }
 
-    fn any_own_event(&self, pid: Pid, epoll: &Epoll, depth: u32) -> bool {
+    fn any_own_event(&self, pid: Pid, epoll: &Epoll, depth: u32, asked: &mut Asked) -> bool {
         epoll.own_items().iter().any(|(_, item)| {
             let Some(file) = item.file.upgrade() else {
                 return false;
             };
-            let fresh = !item.edge() || item.seen != Some(self.pulse(pid, &file, item.wanted(), depth));
+            let fresh =
+                !item.edge() || item.seen != Some(self.pulse(pid, &file, item.wanted(), depth, asked));
             fresh
                 && self
-                    .readiness_within(pid, &file, item.wanted(), depth)
+                    .readiness_within(pid, &file, item.wanted(), depth, asked)
                     .intersects(item.wanted())
         })
     }
 
     /// A number that changes when one of these events may have come anew.
-    fn pulse(&self, pid: Pid, file: &File, events: PollEvents, depth: u32) -> u64 {
+    fn pulse(&self, pid: Pid, file: &File, events: PollEvents, depth: u32, asked: &mut Asked) -> u64 {
         match &file.kind {
             Kind::Pipe(end) => end.pulse().count(events),
             Kind::Special(Special::Counter(counter)) => counter.pulse.count(events),
@@ -126,12 +155,18 @@ impl Kernel {
             }
             Kind::Special(Special::Process(named)) => u64::from(!named.readiness(self).is_empty()),
             Kind::Special(Special::Epoll(epoll)) if depth > 0 => {
+                let key = identity(file, depth);
+                if let Some(pulse) = asked.pulses.get(&key) {
+                    return *pulse;
+                }
                 let own = epoll.own_items();
                 let files = own.iter().filter_map(|(_, item)| {
                     let file = item.file.upgrade()?;
-                    Some(self.pulse(pid, &file, item.wanted(), depth - 1))
+                    Some(self.pulse(pid, &file, item.wanted(), depth - 1, asked))
                 });
-                files.fold(0, u64::wrapping_add)
+                let pulse = files.fold(0, u64::wrapping_add);
+                asked.pulses.insert(key, pulse);
+                pulse
             }
             _ => 0,
         }
@@ -139,10 +174,10 @@ impl Kernel {
 
     /// Adds to a wait what would make a file ready; the bell tells of the rest.
     pub(crate) fn await_file(&self, file: &File, events: PollEvents, wait: &mut Wait) {
-        self.await_within(file, events, wait, MOST_NESTED);
+        self.await_within(file, events, wait, MOST_NESTED, &mut Asked::default());
     }
 
-    fn await_within(&self, file: &File, events: PollEvents, wait: &mut Wait, depth: u32) {
+    fn await_within(&self, file: &File, events: PollEvents, wait: &mut Wait, depth: u32, asked: &mut Asked) {
         match &file.kind {
             Kind::Stream(host) | Kind::Special(Special::Inet(host, _)) => wait.hosts.push(HostWait {
                 fd: Rc::clone(host),
@@ -156,6 +191,9 @@ impl Kernel {
                 wait.deadline = [wait.deadline, at].into_iter().flatten().min();
             }
             Kind::Special(Special::Epoll(epoll)) => {
+                if !asked.awaited.insert(identity(file, depth)) {
+                    return;
+                }
                 if let Some(fd) = epoll.host() {
                     let events = PollEvents::IN;
                     wait.hosts.push(HostWait { fd, events });
@@ -163,7 +201,7 @@ impl Kernel {
                 if depth > 0 {
                     for (_, item) in epoll.own_items() {
                         if let Some(file) = item.file.upgrade() {
-                            self.await_within(&file, item.wanted(), wait, depth - 1);
+                            self.await_within(&file, item.wanted(), wait, depth - 1, asked);
                         }
                     }
                 }
@@ -187,7 +225,13 @@ impl Kernel {
         epoll: &Epoll,
         most: usize,
     ) -> Result<Vec<abi::event::EpollEvent>, Errno> {
-        let mut told = epoll.host_events(most)?;
+        // The host's files and our own come first in turn: a set that is asked for one event tells of all in time.
+        let host_first = !epoll.own_first.replace(!epoll.own_first.get());
+        let mut told = match host_first {
+            true => epoll.host_events(most)?,
+            false => Vec::new(),
+        };
+        let mut asked = Asked::default();
         for (id, item) in epoll.own_items() {
             if told.len() >= most {
                 break;
@@ -195,11 +239,12 @@ impl Kernel {
             let Some(file) = item.file.upgrade() else {
                 continue;
             };
-            let pulse = self.pulse(pid, &file, item.wanted(), MOST_NESTED);
+            let pulse = self.pulse(pid, &file, item.wanted(), MOST_NESTED, &mut asked);
             if item.edge() && item.seen == Some(pulse) {
                 continue;
             }
-            let found = self.readiness(pid, &file, item.wanted()) & item.wanted();
+            let found =
+                self.readiness_within(pid, &file, item.wanted(), MOST_NESTED, &mut asked) & item.wanted();
             epoll.looked_at(id, pulse, !found.is_empty());
             if !found.is_empty() {
                 epoll.turn.set(id + 1);
@@ -209,23 +254,35 @@ impl Kernel {
                 });
             }
         }
+        if !host_first && told.len() < most {
+            told.extend(epoll.host_events(most - told.len())?);
+        }
         Ok(told)
     }
 
     /// How deep sets lie in this file, itself counted; `None` if it holds `target`, directly or not.
-    pub(crate) fn nesting(file: &File, target: &File, depth: u32) -> Option<u32> {
+    pub(crate) fn nesting(file: &File, target: &File) -> Option<u32> {
+        Self::nesting_within(file, target, 0, &mut Asked::default())
+    }
+
+    fn nesting_within(file: &File, target: &File, depth: u32, asked: &mut Asked) -> Option<u32> {
         if std::ptr::eq(file, target) || depth > MOST_NESTED {
             return None;
         }
         let Kind::Special(Special::Epoll(epoll)) = &file.kind else {
             return Some(0);
         };
+        let key = identity(file, depth);
+        if let Some(known) = asked.nested.get(&key) {
+            return Some(*known);
+        }
         let mut deepest = 0;
         for (_, item) in epoll.own_items() {
             if let Some(inner) = item.file.upgrade() {
-                deepest = deepest.max(Self::nesting(&inner, target, depth + 1)?);
+                deepest = deepest.max(Self::nesting_within(&inner, target, depth + 1, asked)?);
             }
         }
+        asked.nested.insert(key, deepest + 1);
         Some(deepest + 1)
     }
 

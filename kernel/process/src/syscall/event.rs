@@ -132,7 +132,11 @@ fn epoll_create1(call: &mut Call<'_>) -> Answer {
     if flags & !OpenFlags::CLOEXEC.bits() != 0 {
         return Err(Errno::EINVAL.into());
     }
-    call.add_special(Special::Epoll(Epoll::default()), flags, "[eventpoll]")
+    call.add_special(
+        Special::Epoll(Epoll::counted_by(&call.kernel.watches)),
+        flags,
+        "[eventpoll]",
+    )
 }
 
 fn epoll_ctl(call: &mut Call<'_>) -> Answer {
@@ -188,7 +192,7 @@ fn check_asked(file: &File, events: u32) -> Result<(), Errno> {
 
 /// Sets must not lie in each other in a ring, nor too deep.
 fn check_nesting(set: &File, file: &File) -> Result<(), Errno> {
-    match Kernel::nesting(file, set, 0) {
+    match Kernel::nesting(file, set) {
         Some(depth) if depth < MOST_NESTED => Ok(()),
         _ => Err(Errno::ELOOP),
     }

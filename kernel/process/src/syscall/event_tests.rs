@@ -267,3 +267,110 @@ fn locks_part_tasks() {
     assert_eq!(b.kernel.task(child).regs.x(0), 0);
     assert_eq!(b.call_as(child, nr::FLOCK, &[fd, 6]), 0);
 }
+
+/// Sets in sets in sets, each with the next one under many numbers: asking goes to each set once, not on every way.
+#[test]
+fn many_ways_to_one_set_are_one() {
+    let mut b = Bench::new();
+    let counter = b.call(nr::EVENTFD2, &[0, 0]) as u64;
+    let mut inner = counter;
+    let mut sets = Vec::new();
+    for _ in 0..4 {
+        let set = b.call(nr::EPOLL_CREATE1, &[0]) as u64;
+        assert_eq!(b.add(set, inner, IN, 1, EPOLL_CTL_ADD), 0);
+        for _ in 0..100 {
+            let number = b.call(nr::DUP, &[inner]) as u64;
+            assert_eq!(b.add(set, number, IN, 1, EPOLL_CTL_ADD), 0);
+        }
+        sets.push(set);
+        inner = set;
+    }
+    let began = std::time::Instant::now();
+    assert_eq!(b.told(inner), []);
+    b.bump(counter);
+    assert_eq!(b.told(inner).len(), 16);
+    // 10^8 looks would take minutes.
+    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+}
+
+/// A file of the host under a second number has a second descriptor of the host: it goes with the item.
+#[test]
+fn a_set_gives_back_what_it_opened() {
+    let (read, _write) = std::os::unix::net::UnixStream::pair().expect("a pair");
+    let mut b = Bench::new();
+    let file = b
+        .kernel
+        .adopt_host(read.into(), abi::flags::OpenFlags::RDWR)
+        .expect("a stream");
+    let slot = crate::file::Slot {
+        file,
+        close_on_exec: false,
+    };
+    assert!(b.kernel.task(b.pid).files.borrow_mut().put(9, slot).is_ok());
+    let set = b.call(nr::EPOLL_CREATE1, &[0]) as u64;
+    assert_eq!(b.add(set, 9, IN, 1, EPOLL_CTL_ADD), 0);
+    let second = b.call(nr::DUP, &[9]) as u64;
+    let open = || {
+        std::fs::read_dir("/proc/self/fd")
+            .expect("a host with /proc")
+            .count()
+    };
+    let before = open();
+    for _ in 0..200 {
+        assert_eq!(b.add(set, second, IN, 2, EPOLL_CTL_ADD), 0);
+        assert_eq!(b.add(set, second, 0, 0, EPOLL_CTL_DEL), 0);
+    }
+    // Other tests run beside this one and have descriptors of their own.
+    assert!(open() < before + 150, "{before} and then {}", open());
+}
+
+/// A file that is always ready does not keep a set from telling of others, one event at a time.
+#[test]
+fn one_event_at_a_time_is_told_in_turn() {
+    let mut b = Bench::new();
+    let (read, write) = std::os::unix::net::UnixStream::pair().expect("a pair");
+    drop(write);
+    let file = b
+        .kernel
+        .adopt_host(read.into(), abi::flags::OpenFlags::RDWR)
+        .expect("a stream");
+    let slot = crate::file::Slot {
+        file,
+        close_on_exec: false,
+    };
+    assert!(b.kernel.task(b.pid).files.borrow_mut().put(9, slot).is_ok());
+    let set = b.call(nr::EPOLL_CREATE1, &[0]) as u64;
+    let counter = b.call(nr::EVENTFD2, &[1, 0]) as u64;
+    assert_eq!(b.add(set, 9, IN, 1, EPOLL_CTL_ADD), 0);
+    assert_eq!(b.add(set, counter, IN, 2, EPOLL_CTL_ADD), 0);
+    let at = b.pages(1);
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        assert_eq!(b.call(nr::EPOLL_PWAIT, &[set, at, 1, 0, 0, 8]), 1);
+        told.push(EpollEvent::decode(&b.take(at)).data);
+    }
+    assert_eq!(told, [1, 2, 1, 2]);
+}
+
+/// epoll_ctl(2): ENOSPC beyond `max_user_watches`.
+#[test]
+fn sets_hold_so_many_files_together() {
+    use crate::file::epoll::{Epoll, MOST_WATCHES, Watches};
+    use crate::file::{Device, File, Kind};
+    let all = Watches::default();
+    let file = File::new(
+        Kind::Device(Device::Null),
+        abi::flags::OpenFlags::RDWR,
+        Vec::new(),
+    );
+    let asked = EpollEvent { events: IN, data: 0 };
+    // One each: a set looks through its own for a number that it has.
+    let sets: Vec<Epoll> = (0..MOST_WATCHES).map(|_| Epoll::counted_by(&all)).collect();
+    for set in &sets {
+        assert_eq!(set.add(1, &file, None, asked), Ok(()));
+    }
+    let one_more = Epoll::counted_by(&all);
+    assert_eq!(one_more.add(1, &file, None, asked), Err(Errno::ENOSPC));
+    assert_eq!(sets[0].remove(1, &file), Ok(()));
+    assert_eq!(one_more.add(1, &file, None, asked), Ok(()));
+}
