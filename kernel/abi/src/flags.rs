@@ -253,7 +253,12 @@ pub mod advice {
     pub const PAGEOUT: u64 = 21;
     pub const POPULATE_READ: u64 = 22;
     pub const POPULATE_WRITE: u64 = 23;
+    pub const DONTNEED_LOCKED: u64 = 24;
+    pub const COLLAPSE: u64 = 25;
     pub const HWPOISON: u64 = 100;
+    pub const SOFT_OFFLINE: u64 = 101;
+    pub const GUARD_INSTALL: u64 = 102;
+    pub const GUARD_REMOVE: u64 = 103;
 }
 
 #[cfg(test)]

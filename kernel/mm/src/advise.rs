@@ -8,7 +8,7 @@ use crate::error::{MapError, ViolationKind};
 use crate::fault::{self, Context};
 use crate::frames::FrameState;
 use crate::protect::change;
-use crate::request::{Advice, Content, SpaceId};
+use crate::request::{Advice, Content, Prot, SpaceId};
 use crate::space::Space;
 use crate::vma::{Vma, VmaFlags};
 
@@ -23,6 +23,8 @@ impl Memory {
     ///   of the mapping; `Random` also stops readahead.
     /// - `WillNeed` reads file pages into the cache while frames are plenty. `Cold` clears the access flags.
     /// - `PageOut` evicts the pages that nobody else maps.
+    /// - `DontNeedLocked` is `DontNeed` for locked memory, too. `Remove` makes a hole in the shared object or file.
+    /// - `GuardInstall` drops pages and makes every touch of them SIGSEGV, until `GuardRemove`.
     ///
     /// [`MapError::Invalid`] for `DontNeed`, `Free`, `Cold`, `PageOut` of locked memory, and for `Free` and
     /// `WipeOnFork` of anything but private anonymous memory.
@@ -44,6 +46,7 @@ impl Memory {
                 break;
             }
             match advice {
+                Advice::Remove => self.remove_part(&vma, part)?,
                 Advice::PopulateRead => self.populate_for(space, &vma, part, Access::Read)?,
                 Advice::PopulateWrite => self.populate_for(space, &vma, part, Access::Write)?,
                 _ => advise_part(&mut self.context(space), &vma, part, advice)?,
@@ -54,6 +57,19 @@ impl Memory {
             from = part.end();
         }
         if holes { Err(MapError::Unmapped) } else { Ok(()) }
+    }
+
+    /// `MADV_REMOVE`: a hole in the file or the shared object, in Linux's order of refusals.
+    fn remove_part(&mut self, vma: &Vma, part: PageRange) -> Result<(), MapError> {
+        if vma.flags.contains(VmaFlags::LOCKED) {
+            return Err(MapError::Invalid);
+        }
+        let at = vma.file_page(part.start(), self.core.granule());
+        let (file, first) = at.ok_or(MapError::Invalid)?;
+        if vma.is_private() || !vma.max_prot.contains(Prot::WRITE) {
+            return Err(MapError::Denied);
+        }
+        self.punch_hole(file, first, first + part.count().get())
     }
 
     fn populate_for(
@@ -89,6 +105,7 @@ fn advise_part(
     let refused = match advice {
         Advice::DontNeed | Advice::Cold | Advice::PageOut => locked,
         Advice::Free => locked || !vma.is_private_anonymous(),
+        Advice::GuardInstall => locked || vma.special.is_some(),
         Advice::WipeOnFork => !vma.is_private_anonymous(),
         // Linux refuses to bring back what a driver mapped (VM_SPECIAL).
         Advice::DoFork => vma.special.is_some(),
@@ -97,15 +114,32 @@ fn advise_part(
     if refused {
         return Err(MapError::Invalid);
     }
+    // What cannot be written would lose its content for good (`can_madvise_modify`).
+    let discards = matches!(advice, Advice::DontNeed | Advice::DontNeedLocked | Advice::Free);
+    if discards
+        && vma.flags.contains(VmaFlags::SEALED)
+        && vma.is_private_anonymous()
+        && !vma.prot.contains(Prot::WRITE)
+    {
+        return Err(MapError::Sealed);
+    }
     match advice {
-        Advice::DontNeed => context.core.zap(context.space, part),
+        Advice::DontNeed | Advice::DontNeedLocked => context.core.zap(context.space, part),
+        Advice::GuardInstall => {
+            if context.space.guards.is_full() {
+                return Err(MapError::TooManyMaps);
+            }
+            context.core.zap(context.space, part);
+            context.space.guards.insert(part);
+        }
+        Advice::GuardRemove => context.space.guards.remove(part),
         Advice::Free => {
             each_present(context.core, context.space, part, free_lazily);
             drop_entries(context.core, context.space, part);
         }
         Advice::Cold => each_present(context.core, context.space, part, forget_access),
         Advice::WillNeed => return read_ahead(context, vma, part),
-        Advice::PopulateRead | Advice::PopulateWrite | Advice::PageOut => {}
+        Advice::PopulateRead | Advice::PopulateWrite | Advice::PageOut | Advice::Remove => {}
         _ => return change_flags(context, vma, part, advice),
     }
     Ok(())
@@ -145,12 +179,16 @@ fn with_advice(flags: VmaFlags, advice: Advice) -> VmaFlags {
         | Advice::PopulateRead
         | Advice::PopulateWrite
         | Advice::Cold
-        | Advice::PageOut => flags,
+        | Advice::PageOut
+        | Advice::DontNeedLocked
+        | Advice::Remove
+        | Advice::GuardInstall
+        | Advice::GuardRemove => flags,
     }
 }
 
 /// Rewrites present descriptors; one TLB request for all that changed.
-fn each_present(
+pub(crate) fn each_present(
     core: &mut Core,
     space: &mut Space,
     range: PageRange,

@@ -4,7 +4,7 @@ use arch::{PageRange, VirtAddr};
 
 use crate::Memory;
 use crate::map::unmap_pages;
-use crate::request::{Content, Prot, Sharing, SpaceId};
+use crate::request::{Content, LockFuture, Prot, Sharing, SpaceId};
 use crate::vma::{AccountedAs, Vma, VmaFlags};
 
 impl Memory {
@@ -20,6 +20,11 @@ impl Memory {
     /// given back read as zeros when they return.
     pub fn set_break(&mut self, space: SpaceId, to: VirtAddr) -> VirtAddr {
         let granule = self.core.granule();
+        let id = space;
+        let now = self.spaces.get(space).break_end.align_up(granule);
+        let more = now.map_or(0, |now| to.get().saturating_sub(now.get()));
+        let more = more.div_ceil(granule.bytes());
+        let promised = more == 0 || self.may_commit(space, more).is_ok();
         let space = self.spaces.get_mut(space);
         let old = space.break_end;
         let (Some(old_end), Some(new_end)) = (old.align_up(granule), to.align_up(granule)) else {
@@ -35,7 +40,9 @@ impl Memory {
         }
         let (old_page, new_page) = (old_end.page(granule), new_end.page(granule));
         if let Some(gone) = PageRange::new(new_page, old_page).filter(|r| !r.is_empty()) {
-            if space.may_add_maps(space.vmas.growth_by_removal(gone)).is_err() {
+            if space.may_add_maps(space.vmas.growth_by_removal(gone)).is_err()
+                || space.may_change(gone).is_err()
+            {
                 return old;
             }
             unmap_pages(&mut self.core, &mut self.files, space, gone);
@@ -47,10 +54,19 @@ impl Memory {
                 && more.end() <= self.core.shape.user_end()
                 && space.vmas.len() <= space.limits.map_count
                 && space.may_expand(&self.core, count, AccountedAs::Data).is_ok();
-            if !fits {
+            let future = space.lock_future;
+            let lockable = future == LockFuture::No || space.may_lock(&self.core, count).is_ok();
+            if !fits || !promised || !lockable {
                 return old;
             }
-            space.insert(heap(more));
+            let mut vma = heap(more);
+            vma.flags.set(VmaFlags::LOCKED, future != LockFuture::No);
+            space.insert(vma);
+            space.break_end = to;
+            if future == LockFuture::Present {
+                self.populate(id, &vma, more);
+            }
+            return to;
         }
         space.break_end = to;
         to

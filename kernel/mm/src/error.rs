@@ -57,6 +57,10 @@ pub enum MapError {
     Invalid,
     /// The file was not opened for that: EACCES.
     Denied,
+    /// mseal(2) forbids it: EPERM.
+    Sealed,
+    /// More memory than the machine promises (`vm.overcommit_memory`): ENOMEM.
+    Overcommit,
     /// The pages cannot be made present, for they lie past the end of the file: EFAULT
     /// (`MADV_POPULATE_READ`, `MADV_POPULATE_WRITE`).
     BadAddress,
@@ -77,6 +81,8 @@ impl fmt::Display for MapError {
             Self::Exists => f.write_str("something is mapped there already"),
             Self::Unmapped => f.write_str("nothing is mapped in part of the range"),
             Self::Invalid => f.write_str("the arguments do not fit the mapping"),
+            Self::Sealed => f.write_str("the mapping is sealed (mseal)"),
+            Self::Overcommit => f.write_str("more memory than may be promised (vm.overcommit_memory)"),
             Self::Denied => f.write_str("the file was not opened for this access"),
             Self::BadAddress => f.write_str("the pages lie past the end of the file"),
             Self::OutOfRam(out) => out.fmt(f),

@@ -21,6 +21,8 @@ use crate::space::Spaces;
 use crate::swap::{SlotNum, SwapError};
 
 mod evict;
+mod object;
+mod punch;
 
 /// What gives a file's bytes: a file of the host, or memory.
 pub trait Backing {
@@ -83,6 +85,10 @@ pub(crate) struct File {
     /// What evicted pages of a file left.
     shadows: FxHashMap<u64, Shadow>,
     handles: u32,
+    /// Pages that were promised when it was made (shared anonymous memory, SysV segments).
+    reserved: u64,
+    /// `SHM_LOCK`: its pages stay in RAM.
+    pub(crate) locked: bool,
     /// Pages of mappings of it, in all spaces, present or not: a count that splits and merges leave alone.
     pub(crate) mapped_pages: u64,
 }
@@ -146,6 +152,19 @@ impl File {
         self.pages.get(&page).copied()
     }
 
+    /// Pages that count against the commit limit: those that were promised at once, or those that there are.
+    pub(crate) fn promised(&self) -> u64 {
+        match self.source {
+            Source::Host(_) => 0,
+            Source::Kernel => self.reserved.max((self.pages.len() + self.parked.len()) as u64),
+        }
+    }
+
+    /// Promises so many pages.
+    pub(crate) fn reserve(&mut self, pages: u64) {
+        self.reserved = pages;
+    }
+
     /// Every cached page, in no order.
     pub(crate) fn pages(&self) -> impl Iterator<Item = (u64, FrameNum)> {
         self.pages.iter().map(|(&page, &frame)| (page, frame))
@@ -200,6 +219,8 @@ impl Files {
             parked: FxHashMap::default(),
             shadows: FxHashMap::default(),
             handles: 1,
+            reserved: 0,
+            locked: false,
             mapped_pages: 0,
         });
         self.by_key.insert(key, id);
@@ -219,6 +240,8 @@ impl Files {
             parked: FxHashMap::default(),
             shadows: FxHashMap::default(),
             handles,
+            reserved: 0,
+            locked: false,
             mapped_pages: 0,
         })
     }

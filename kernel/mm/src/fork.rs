@@ -56,6 +56,11 @@ fn copy_mappings(
     let vmas: Vec<Vma> = parent.vmas.iter().copied().collect();
     for vma in vmas.iter().filter(|vma| !vma.flags.contains(VmaFlags::DONT_FORK)) {
         let wipe = vma.flags.contains(VmaFlags::WIPE_ON_FORK);
+        if !wipe {
+            for guarded in parent.guards.inside(vma.range) {
+                child.guards.insert(guarded);
+            }
+        }
         let mut copy = *vma;
         copy.flags.remove(VmaFlags::LOCKED);
         copy.has_anon &= !wipe;

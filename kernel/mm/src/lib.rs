@@ -34,10 +34,13 @@ mod fault;
 mod files;
 mod fork;
 mod frames;
+mod guards;
 pub mod invariant;
 mod map;
+mod overcommit;
 mod protect;
 mod reclaim;
+mod references;
 mod remap;
 mod request;
 mod space;
@@ -56,13 +59,15 @@ pub use fault::{FaultKind, Resolved};
 pub use files::{Backing, FileId, FileKey};
 pub use frames::FrameUse;
 pub use invariant::InvariantBroken;
+pub use overcommit::Overcommit;
 pub use reclaim::ReclaimConfig;
+pub use references::ClearedPages;
 pub use request::{
-    Advice, Content, Layout, Limits, MapRequest, Placement, Prot, RemapRequest, Sharing, SpaceId,
+    Advice, Content, Layout, Limits, LockFuture, MapRequest, Placement, Prot, RemapRequest, Sharing, SpaceId,
 };
 pub use swap::{SwapConfig, SwapDevice, SwapError, SwapUse};
 pub use usage::{PageInfo, Pss, SpaceUsage, VmaUsage};
-pub use vma::{Vma, VmaFlags};
+pub use vma::{Policy, Vma, VmaFlags};
 
 use core_state::Core;
 use fault::Context;
@@ -78,6 +83,7 @@ pub struct Memory {
     files: Files,
     spaces: Spaces,
     watermarks: reclaim::Watermarks,
+    overcommit: Overcommit,
 }
 
 impl Memory {
@@ -88,6 +94,7 @@ impl Memory {
             core: Core::new(ram),
             files: Files::default(),
             spaces: Spaces::default(),
+            overcommit: Overcommit::none(),
         }
     }
 

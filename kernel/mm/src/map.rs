@@ -8,7 +8,7 @@ use crate::error::MapError;
 use crate::fault::{self, Context};
 use crate::files::Files;
 use crate::reclaim::FAULT_NEED;
-use crate::request::{Content, MapRequest, Placement, Prot, Sharing, SpaceId};
+use crate::request::{Content, LockFuture, MapRequest, Placement, Prot, Sharing, SpaceId};
 use crate::space::Space;
 use crate::vma::{Vma, VmaFlags};
 
@@ -21,6 +21,11 @@ impl Memory {
     pub fn map(&mut self, space: SpaceId, request: &MapRequest) -> Result<VirtAddr, MapError> {
         let granule = self.core.granule();
         let id = space;
+        let request = &self.as_ruled(space, request);
+        if is_backed(request) {
+            let count = request.length.pages_up(granule).ok_or(MapError::NoSpace)?;
+            self.may_commit(space, count.get())?;
+        }
         let space = self.spaces.get_mut(space);
         let count = request.length.pages_up(granule).ok_or(MapError::NoSpace)?;
         if count.get() == 0 || count.get() > self.core.shape.user_end().get() {
@@ -33,6 +38,7 @@ impl Memory {
         let range = place(&self.core, space, request.placement, count)?;
         permit(&self.core, space, request, range)?;
         if matches!(request.placement, Placement::Fixed(_)) {
+            space.may_change(range)?;
             unmap_pages(&mut self.core, &mut self.files, space, range);
         }
         let vma = vma_of(&mut self.files, request, range, granule);
@@ -40,10 +46,24 @@ impl Memory {
             self.files.get_mut(file).mapped_pages += count.get();
         }
         space.insert(vma);
-        if request.populate || request.locked {
+        if request.populate {
             self.populate(id, &vma, range);
         }
         Ok(range.start().start(granule))
+    }
+
+    /// The request as mlockall(2)'s word on mappings to come and the overcommit rule have it. What is locked is made
+    /// present, unless on faults.
+    fn as_ruled(&self, space: SpaceId, request: &MapRequest) -> MapRequest {
+        let mut request = *request;
+        request.no_reserve &= !self.overcommit.is_strict();
+        let future = self.spaces.get(space).lock_future;
+        request.populate |= request.locked;
+        if request.special.is_none() && future != LockFuture::No {
+            request.locked = true;
+            request.populate |= future == LockFuture::Present;
+        }
+        request
     }
 
     /// Removes every page of `range` from the space, cutting mappings at its ends; holes are no error.
@@ -51,6 +71,7 @@ impl Memory {
     /// [`MapError::TooManyMaps`] if a mapping would have to be cut in two and there are too many already.
     pub fn unmap(&mut self, space: SpaceId, range: PageRange) -> Result<(), MapError> {
         let space = self.spaces.get_mut(space);
+        space.may_change(range)?;
         if space.vmas.len() >= space.limits.map_count {
             space.may_add_maps(space.vmas.growth_by_removal(range))?;
         }
@@ -59,12 +80,25 @@ impl Memory {
     }
 }
 
+/// Whether the mapping needs memory that is not a file's (`accountable_mapping`, `shmem_acct_size`).
+fn is_backed(request: &MapRequest) -> bool {
+    let anonymous = request.content == Content::Anonymous;
+    !request.no_reserve
+        && match request.sharing {
+            Sharing::Private => request.prot.contains(Prot::WRITE),
+            Sharing::Shared => anonymous,
+        }
+}
+
 fn vma_of(files: &mut Files, request: &MapRequest, range: PageRange, granule: arch::Granule) -> Vma {
     let content = match (request.content, request.sharing) {
-        (Content::Anonymous, Sharing::Shared) => Content::File {
-            file: files.create_object(range.count().bytes(granule).get(), b"/dev/zero (deleted)", 0),
-            offset: 0,
-        },
+        (Content::Anonymous, Sharing::Shared) => {
+            let file = files.create_object(range.count().bytes(granule).get(), b"/dev/zero (deleted)", 0);
+            if !request.no_reserve {
+                files.get_mut(file).reserve(range.count().get());
+            }
+            Content::File { file, offset: 0 }
+        }
         (content, _) => content,
     };
     let mut flags = VmaFlags::empty();
@@ -162,6 +196,7 @@ pub(crate) fn unmap_pages(core: &mut Core, files: &mut Files, space: &mut Space,
     for vma in space.vmas.remove(range) {
         space.mapped.remove(&vma);
         core.zap(space, vma.range);
+        space.guards.remove(vma.range);
         if let Content::File { file, .. } = vma.content {
             files.unmapped(core, file, vma.range.count().get());
         }

@@ -8,7 +8,7 @@ use crate::core_state::Core;
 use crate::error::{LimitKind, MapError};
 use crate::request::{Prot, SpaceId};
 use crate::space::Space;
-use crate::vma::{AccountedAs, Vma};
+use crate::vma::{AccountedAs, Vma, VmaFlags};
 
 impl Memory {
     /// Gives `range` new rights. Works upwards, and what lies below a failure stays changed, as on Linux.
@@ -17,12 +17,17 @@ impl Memory {
     /// (EACCES), [`MapError::Limit`] for private memory that becomes writable past `RLIMIT_DATA` (ENOMEM),
     /// [`MapError::TooManyMaps`] (ENOMEM).
     pub fn protect(&mut self, space: SpaceId, range: PageRange, prot: Prot) -> Result<(), MapError> {
-        let space = self.spaces.get_mut(space);
-        let mut from = range.start();
+        let (id, mut from) = (space, range.start());
+        let commits = self.overcommit.limits() && prot.contains(Prot::WRITE);
         while from < range.end() {
-            let vma = *space.vmas.find(from).ok_or(MapError::Unmapped)?;
+            let vma = *self.spaces.get(id).vmas.find(from).ok_or(MapError::Unmapped)?;
             let rest = PageRange::new(from, range.end()).expect("from lies before the end");
             let part = vma.range.intersection(rest).expect("the mapping holds `from`");
+            let changed = Vma { prot, ..vma };
+            if commits && changed.is_accountable() && !vma.is_accountable() {
+                self.may_commit(id, part.count().get())?;
+            }
+            let space = self.spaces.get_mut(id);
             protect_part(&mut self.core, space, &vma, part, prot)?;
             from = part.end();
         }
@@ -37,6 +42,9 @@ fn protect_part(
     part: PageRange,
     prot: Prot,
 ) -> Result<(), MapError> {
+    if vma.flags.contains(VmaFlags::SEALED) {
+        return Err(MapError::Sealed);
+    }
     if !vma.max_prot.contains(prot) {
         return Err(MapError::Denied);
     }

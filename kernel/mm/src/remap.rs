@@ -32,6 +32,7 @@ impl Memory {
     /// tables of the new place cannot be had, in which case the pages are where they were.
     pub fn remap(&mut self, space: SpaceId, request: &RemapRequest) -> Result<VirtAddr, MapError> {
         let plan = plan(&self.core, request)?;
+        self.promise_growth(space, &plan)?;
         self.make_room(self.tables_for(space, plan.old.count()));
         let Self {
             core, files, spaces, ..
@@ -41,7 +42,9 @@ impl Memory {
         if plan.old.is_empty() && (vma.is_private() || vma.special.is_some()) {
             return Err(MapError::Invalid);
         }
+        space.may_change(plan.old)?;
         if let Some(target) = plan.fixed {
+            space.may_change(target)?;
             return move_fixed(core, files, space, &plan, target);
         }
         let old_count = plan.old.count();
@@ -57,6 +60,21 @@ impl Memory {
         }
         let target = map::anywhere(core, space, plan.new_count)?;
         move_to(core, files, space, &vma, &plan, target)
+    }
+}
+
+impl Memory {
+    /// Asks the overcommit rule for what a mapping is to grow by (`MREMAP_DONTUNMAP` makes a second one).
+    fn promise_growth(&self, space: SpaceId, plan: &Plan) -> Result<(), MapError> {
+        let vma = self.spaces.get(space).vmas.find(plan.old.start());
+        let more = match plan.dont_unmap {
+            true => plan.new_count.get(),
+            false => plan.new_count.get().saturating_sub(plan.old.count().get()),
+        };
+        match vma {
+            Some(vma) if more > 0 && vma.is_accountable() => self.may_commit(space, more),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -184,8 +202,37 @@ fn move_fixed(
         plan.old = PageRange::new(plan.old.start(), tail.start()).expect("the tail lies inside");
     }
     let vma = *space.vmas.find(plan.old.start()).ok_or(MapError::Unmapped)?;
+    if plan.old.end() > vma.range.end() && plan.old.count() == plan.new_count && !plan.dont_unmap {
+        return move_many(core, files, space, &plan, target);
+    }
     check_growth(core, space, &vma, &plan)?;
     move_to(core, files, space, &vma, &plan, target)
+}
+
+/// Moves several mappings at once, as Linux does since 6.17 where no size changes; holes between them stay holes.
+fn move_many(
+    core: &mut Core,
+    files: &mut Files,
+    space: &mut Space,
+    plan: &Plan,
+    target: PageRange,
+) -> Result<VirtAddr, MapError> {
+    let vmas: Vec<Vma> = space.vmas.overlapping(plan.old).copied().collect();
+    for vma in vmas {
+        let Some(old) = vma.range.intersection(plan.old) else {
+            continue;
+        };
+        let start = target.start().get() + (old.start().get() - plan.old.start().get());
+        let there = PageRange::from_count(PageNum::new(start), old.count()).ok_or(MapError::Invalid)?;
+        let part = Plan {
+            old,
+            new_count: old.count(),
+            ..*plan
+        };
+        check_growth(core, space, &vma, &part)?;
+        move_to(core, files, space, &vma, &part, there)?;
+    }
+    Ok(target.start().start(core.granule()))
 }
 
 /// Makes the mapping anew at `target`, moves the present pages there, and removes the old one.
@@ -208,6 +255,7 @@ fn move_to(
     if let Content::File { file, .. } = vma.content {
         files.get_mut(file).mapped_pages += target.count().get();
     }
+    space.guards.shift(plan.old, target.start());
     if !plan.old.is_empty() && !plan.dont_unmap {
         unmap_pages(core, files, space, plan.old);
     } else if plan.dont_unmap {

@@ -60,6 +60,8 @@ pub struct Limits {
     pub locked: Option<Bytes>,
     /// `vm.max_map_count`: 65530 on Linux.
     pub map_count: usize,
+    /// The task is privileged (`CAP_SYS_ADMIN`): the overcommit rule's reserve for root is its own.
+    pub admin: bool,
 }
 
 impl Default for Limits {
@@ -71,6 +73,7 @@ impl Default for Limits {
             stack: Bytes::new(8 << 20),
             locked: None,
             map_count: 65530,
+            admin: false,
         }
     }
 }
@@ -188,4 +191,20 @@ pub enum Advice {
     NoHugePage,
     DontDump,
     DoDump,
+    DontNeedLocked,
+    Remove,
+    GuardInstall,
+    GuardRemove,
+}
+
+/// What mlockall(2) said of mappings to come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum LockFuture {
+    /// They are not locked.
+    #[default]
+    No,
+    /// They are locked, and made present (`MCL_FUTURE`).
+    Present,
+    /// They are locked once they are present (`MCL_ONFAULT`).
+    OnFault,
 }

@@ -7,7 +7,8 @@ use arch::{Asid, PageNum, PageRange, Ttbr, VirtAddr};
 use crate::core_state::Core;
 use crate::error::{LimitKind, MapError, OutOfRam};
 use crate::fault::FaultKind;
-use crate::request::{Layout, Limits, SpaceId};
+use crate::guards::Guards;
+use crate::request::{Layout, Limits, LockFuture, SpaceId};
 use crate::tables::PageTables;
 use crate::vma::{AccountedAs, Vma, VmaFlags};
 use crate::vma_set::VmaSet;
@@ -34,6 +35,8 @@ pub(crate) struct Mapped {
     pub(crate) stack: u64,
     pub(crate) exec: u64,
     pub(crate) locked: u64,
+    /// What counts against the commit limit.
+    pub(crate) committed: u64,
 }
 
 impl Mapped {
@@ -46,6 +49,9 @@ impl Mapped {
         if vma.flags.contains(VmaFlags::LOCKED) {
             self.locked += pages;
         }
+        if vma.is_accountable() {
+            self.committed += pages;
+        }
     }
 
     pub(crate) fn remove(&mut self, vma: &Vma) {
@@ -56,6 +62,9 @@ impl Mapped {
         }
         if vma.flags.contains(VmaFlags::LOCKED) {
             self.locked -= pages;
+        }
+        if vma.is_accountable() {
+            self.committed -= pages;
         }
     }
 
@@ -82,6 +91,10 @@ pub(crate) struct Space {
     pub(crate) break_end: VirtAddr,
     pub(crate) stack_start: VirtAddr,
     pub(crate) resident: Resident,
+    /// Pages that nobody may touch.
+    pub(crate) guards: Guards,
+    /// Whether mappings to come are locked.
+    pub(crate) lock_future: LockFuture,
     /// Swap entries.
     pub(crate) swapped: u64,
     pub(crate) mapped: Mapped,
@@ -128,6 +141,15 @@ impl Space {
                 Err(MapError::Limit(LimitKind::Locked))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Whether the mappings of a range may be unmapped, moved or given other rights (Linux: `can_modify_mm`).
+    pub(crate) fn may_change(&self, range: PageRange) -> Result<(), MapError> {
+        let sealed = |vma: &Vma| vma.flags.contains(VmaFlags::SEALED);
+        match self.vmas.overlapping(range).any(sealed) {
+            true => Err(MapError::Sealed),
+            false => Ok(()),
         }
     }
 
@@ -194,6 +216,8 @@ impl Spaces {
             break_end: VirtAddr::new(0),
             stack_start: VirtAddr::new(0),
             resident: Resident::default(),
+            guards: Guards::default(),
+            lock_future: LockFuture::default(),
             swapped: 0,
             mapped: Mapped::default(),
             peak_resident: 0,

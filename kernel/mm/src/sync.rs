@@ -7,9 +7,9 @@ use crate::core_state::Core;
 use crate::error::MapError;
 use crate::fault::Context;
 use crate::protect::change;
-use crate::request::{Sharing, SpaceId};
+use crate::request::{LockFuture, Sharing, SpaceId};
 use crate::tables::swapped_anon;
-use crate::vma::VmaFlags;
+use crate::vma::{Policy, VmaFlags};
 
 impl Memory {
     /// Writes the dirty pages of shared file mappings in `range` to their files.
@@ -103,6 +103,45 @@ impl Memory {
         }
         if locked && !on_fault {
             self.make_present(id, range)?;
+        }
+        Ok(())
+    }
+
+    /// Says whether mappings to come are locked (mlockall(2), munlockall(2)).
+    pub fn set_lock_future(&mut self, space: SpaceId, future: LockFuture) {
+        self.spaces.get_mut(space).lock_future = future;
+    }
+
+    /// Seals the mappings of `range` (mseal(2)). [`MapError::Unmapped`] at a hole, with nothing done.
+    pub fn seal(&mut self, space: SpaceId, range: PageRange) -> Result<(), MapError> {
+        let Context { core, space, .. } = self.context(space);
+        if !space.vmas.covers(range) {
+            return Err(MapError::Unmapped);
+        }
+        let mut from = range.start();
+        while from < range.end() {
+            let vma = *space.vmas.find(from).ok_or(MapError::Unmapped)?;
+            let rest = PageRange::new(from, range.end()).expect("from lies before the end");
+            let part = vma.range.intersection(rest).expect("the mapping holds `from`");
+            change(core, space, part, |vma| vma.flags.insert(VmaFlags::SEALED))?;
+            from = part.end();
+        }
+        Ok(())
+    }
+
+    /// Gives the mappings of `range` a NUMA policy (mbind(2)). [`MapError::Unmapped`] at a hole, with what lies below it
+    /// done.
+    pub fn set_policy(&mut self, space: SpaceId, range: PageRange, policy: Policy) -> Result<(), MapError> {
+        let Context { core, space, .. } = self.context(space);
+        let mut from = range.start();
+        while from < range.end() {
+            let vma = *space.vmas.find(from).ok_or(MapError::Unmapped)?;
+            let rest = PageRange::new(from, range.end()).expect("from lies before the end");
+            let part = vma.range.intersection(rest).expect("the mapping holds `from`");
+            change(core, space, part, |vma| {
+                vma.flags = (vma.flags - VmaFlags::POLICY) | policy.flags();
+            })?;
+            from = part.end();
         }
         Ok(())
     }

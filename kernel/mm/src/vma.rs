@@ -29,6 +29,10 @@ bitflags! {
         const HUGE_PAGE = 1 << 7;
         /// `MADV_NOHUGEPAGE` (`nh`).
         const NO_HUGE_PAGE = 1 << 8;
+        /// mseal(2) (`sl`): neither unmapped nor moved nor given other rights.
+        const SEALED = 1 << 9;
+        /// The number of its NUMA [`Policy`] (mbind(2)): three bits.
+        const POLICY = 7 << 10;
     }
 }
 
@@ -64,7 +68,49 @@ pub(crate) enum AccountedAs {
     Other,
 }
 
+/// Where memory is to come from (mbind(2)), with Linux's numbers. There is one node, so all come to the same.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[expect(missing_docs, reason = "the names are those of MPOL_* in set_mempolicy(2)")]
+pub enum Policy {
+    #[default]
+    Default = 0,
+    Preferred = 1,
+    Bind = 2,
+    Interleave = 3,
+    Local = 4,
+    PreferredMany = 5,
+    WeightedInterleave = 6,
+}
+
+impl Policy {
+    const ALL: [Self; 7] = [
+        Self::Default,
+        Self::Preferred,
+        Self::Bind,
+        Self::Interleave,
+        Self::Local,
+        Self::PreferredMany,
+        Self::WeightedInterleave,
+    ];
+
+    /// The policy of this number.
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
+
+    /// As flags of a mapping have it.
+    pub(crate) fn flags(self) -> VmaFlags {
+        VmaFlags::from_bits_truncate((self as u16) << VmaFlags::POLICY.bits().trailing_zeros())
+    }
+}
+
 impl Vma {
+    /// Its NUMA policy.
+    pub fn policy(&self) -> Policy {
+        let number = (self.flags & VmaFlags::POLICY).bits() >> VmaFlags::POLICY.bits().trailing_zeros();
+        Policy::from_number(number as u8).unwrap_or_default()
+    }
+
     /// Linux keeps this many pages free below a stack (`stack_guard_gap`).
     pub const GUARD_GAP: u64 = 256;
 
@@ -82,6 +128,13 @@ impl Vma {
     /// Private and without a file.
     pub fn is_private_anonymous(&self) -> bool {
         self.is_private() && self.content == Content::Anonymous
+    }
+
+    /// Whether it counts against the commit limit: memory that must be found when it is written
+    /// (`accountable_mapping`).
+    pub fn is_accountable(&self) -> bool {
+        let reserved = !self.flags.contains(VmaFlags::NO_RESERVE) && self.special.is_none();
+        self.is_private() && self.prot.contains(Prot::WRITE) && reserved
     }
 
     /// How it counts.

@@ -219,6 +219,7 @@ pub struct Kernel {
     pub(crate) scratch: Vec<u8>,
     /// Sums over all tasks that ever were.
     pub(crate) totals: crate::charges::Totals,
+    pub(crate) segments: crate::sysv::Segments,
     init_exit: Option<Exit>,
     pub(crate) tracer: Option<crate::trace::Tracer>,
 }
@@ -236,6 +237,7 @@ impl Kernel {
     /// A kernel without tasks.
     pub fn new(mut memory: Memory, config: Config, clock: Clock) -> Self {
         let seed = config.seed.unwrap_or_else(host_seed);
+        memory.set_overcommit(mm::Overcommit::default());
         let bundle = Bundle::open(&mut memory, &config);
         // Each guest has a umask of its own; the host's would take further bits.
         rustix::process::umask(rustix::fs::Mode::empty());
@@ -270,6 +272,7 @@ impl Kernel {
             strace: None,
             scratch: Vec::new(),
             totals: crate::charges::Totals::new(seed),
+            segments: Default::default(),
             init_exit: None,
             tracer: None,
             config,
@@ -392,6 +395,7 @@ impl Kernel {
     /// What is done at the end of every visit to the kernel.
     pub(crate) fn leave(&mut self, pid: Pid) {
         self.hub.bury();
+        self.bury_segments();
         if !self.closing.borrow().is_empty() {
             self.close_files();
         }

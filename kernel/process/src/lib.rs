@@ -40,6 +40,7 @@ mod schedule;
 mod signal;
 mod strace;
 mod syscall;
+mod sysv;
 mod task;
 mod terminal;
 mod timers;

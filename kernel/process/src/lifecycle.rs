@@ -107,6 +107,7 @@ impl Kernel {
             limits,
             switches: (0, 0),
             personality: 0,
+            mempolicy: mm::Policy::Default,
             exit_signal: Some(Signal::CHLD),
             clear_child_tid: 0,
             robust_list: 0,
@@ -329,6 +330,7 @@ impl Kernel {
             limits: task.limits,
             switches: (0, 0),
             personality: task.personality,
+            mempolicy: task.mempolicy,
             exit_signal: exit_signal.filter(|_| !thread),
             clear_child_tid: 0,
             robust_list: 0,
@@ -376,10 +378,12 @@ impl Kernel {
         if flags.contains(CloneFlags::VM) {
             return Ok(space);
         }
+        self.memory.may_fork(space.id).map_err(|_| Errno::ENOMEM)?;
         let id = self.memory.fork_space(space.id).map_err(|_| Errno::ENOMEM)?;
         Ok(Rc::new(Space {
             id,
             image: space.image.clone(),
+            dumpable: space.dumpable.clone(),
         }))
     }
 

@@ -129,6 +129,8 @@ pub struct Space {
     pub id: SpaceId,
     /// Its program.
     pub image: Image,
+    /// Whether others of the same user may look into it (`PR_SET_DUMPABLE`).
+    pub(crate) dumpable: std::cell::Cell<bool>,
 }
 
 /// What `CLONE_FS` shares.
@@ -209,6 +211,8 @@ pub struct Task {
     pub limits: [Rlimit; RLIMITS],
     /// Switches because it waited, and because its time was up.
     pub switches: (u64, u64),
+    /// Where its memory is to be (`set_mempolicy(2)`).
+    pub(crate) mempolicy: mm::Policy,
     /// What it was started with (`personality(2)`).
     pub(crate) personality: u32,
     /// The signal that tells its parent of its end.
@@ -295,6 +299,7 @@ impl Task {
             stack: Bytes::new(self.limits[RLIMIT_STACK].current),
             // A privileged task may lock what it likes (CAP_IPC_LOCK).
             locked: limit(RLIMIT_MEMLOCK).filter(|_| self.creds.euid != 0),
+            admin: self.creds.euid == 0,
             ..Limits::default()
         }
     }

@@ -168,6 +168,9 @@ fn dispatch(context: &mut Context<'_>, fault: &Fault) -> Result<Resolved, Violat
         None => (stack::grow(context, page)?, true),
     };
     violation::permit(&vma, fault.access)?;
+    if context.space.guards.contains(page) {
+        return Err(ViolationKind::MapErr);
+    }
     let case = Case {
         page,
         access: fault.access,

@@ -27,7 +27,13 @@ impl File {
 
     /// Gives up the parked pages from `first` on.
     pub(super) fn drop_parked(&mut self, core: &mut Core, first: u64) {
-        let mut gone: Vec<_> = self.all_parked().filter(|&(page, _)| page >= first).collect();
+        self.drop_parked_between(core, first, u64::MAX);
+    }
+
+    /// Gives up the parked pages of `first..end`.
+    pub(super) fn drop_parked_between(&mut self, core: &mut Core, first: u64, end: u64) {
+        let inside = |&(page, _): &(u64, SlotNum)| (first..end).contains(&page);
+        let mut gone: Vec<_> = self.all_parked().filter(inside).collect();
         gone.sort_unstable();
         for (page, slot) in gone {
             self.parked.remove(&page);

@@ -54,8 +54,13 @@ impl Reclaim<'_> {
         }
     }
 
-    /// Whether a mapping of it is locked (mlock(2)).
+    /// Whether a mapping of it is locked (mlock(2)), or the segment that it belongs to (`SHM_LOCK`).
     fn is_locked(&mut self, frame: FrameNum) -> bool {
+        if let FrameState::Cache(cache) = self.core.frames.state(frame)
+            && self.files.get(cache.file).locked
+        {
+            return true;
+        }
         self.core.frames.mappers(frame).iter().any(|mapper| {
             let space = self.spaces.in_slot_mut(mapper.slot());
             let vma = space.vmas.find(mapper.page());

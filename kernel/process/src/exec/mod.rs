@@ -164,7 +164,11 @@ impl Kernel {
             auxv: stack.auxv,
             sigreturn: sigreturn.map_or(0, |(base, offset)| base + offset),
         };
-        let space = Space { id: space, image };
+        let space = Space {
+            id: space,
+            image,
+            dumpable: std::cell::Cell::new(true),
+        };
         Ok(Ready { space, regs })
     }
 

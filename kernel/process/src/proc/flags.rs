@@ -3,7 +3,7 @@
 use mm::{Vma, VmaFlags};
 use procfs::KnownVmFlags;
 
-const PAIRS: [(VmaFlags, KnownVmFlags); 9] = [
+const PAIRS: [(VmaFlags, KnownVmFlags); 10] = [
     (VmaFlags::LOCKED, KnownVmFlags::LOCKED),
     (VmaFlags::NO_RESERVE, KnownVmFlags::NO_RESERVE),
     (VmaFlags::DONT_FORK, KnownVmFlags::DONT_COPY),
@@ -13,6 +13,7 @@ const PAIRS: [(VmaFlags, KnownVmFlags); 9] = [
     (VmaFlags::SEQUENTIAL, KnownVmFlags::SEQ_READ),
     (VmaFlags::HUGE_PAGE, KnownVmFlags::HUGE_PAGE),
     (VmaFlags::NO_HUGE_PAGE, KnownVmFlags::NO_HUGE_PAGE),
+    (VmaFlags::SEALED, KnownVmFlags::SEALED),
 ];
 
 /// The flags beside protection and sharing.

@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 
 use arch::{Bytes, PageNum, PageRange, VirtAddr};
-use mm::{Content, FileId, FileKey, Memory, PageInfo, Prot, Pss, Sharing, SpaceId, Vma, VmaFlags, VmaUsage};
+use mm::{Content, FileId, FileKey, Memory, PageInfo, Prot, Pss, Sharing, SpaceId, Vma, VmaUsage};
 use procfs::{
     Addr, Counts, Device, Kib, KnownVmFlags, MapsLine, PAGEMAP_ENTRY_BYTES, PagemapEntry, Perms, SmapsEntry,
     SmapsRollup, VmFlags,
@@ -158,14 +158,8 @@ fn vm_flags(vma: &Vma) -> KnownVmFlags {
     when(vma.max_prot.contains(Prot::WRITE), KnownVmFlags::MAY_WRITE);
     when(vma.max_prot.contains(Prot::EXEC), KnownVmFlags::MAY_EXEC);
     when(vma.grows_down, KnownVmFlags::GROWS_DOWN);
-    when(is_accountable(vma), KnownVmFlags::ACCOUNT);
+    when(vma.is_accountable(), KnownVmFlags::ACCOUNT);
     flags
-}
-
-/// Whether the memory is counted as promised (`VM_ACCOUNT`).
-pub(super) fn is_accountable(vma: &Vma) -> bool {
-    let reserved = !vma.flags.contains(VmaFlags::NO_RESERVE) && vma.special.is_none();
-    vma.prot.contains(Prot::WRITE) && vma.sharing == Sharing::Private && reserved
 }
 
 fn entry(lines: &Lines<'_>, vma: &Vma) -> SmapsEntry {
@@ -239,7 +233,11 @@ pub(super) fn pagemap(memory: &Memory, space: SpaceId, offset: u64, length: usiz
     let mut out = Vec::with_capacity((count * entry_bytes) as usize);
     for page in first..first + count {
         let info = memory.page_info(space, PageNum::new(page));
-        out.extend_from_slice(&pagemap_entry(&info).0.to_le_bytes());
+        let mut entry = pagemap_entry(&info).0;
+        if memory.is_guarded(space, PageNum::new(page)) {
+            entry |= PagemapEntry::GUARD | PagemapEntry::SWAPPED;
+        }
+        out.extend_from_slice(&entry.to_le_bytes());
     }
     out
 }

@@ -6,7 +6,7 @@
 pub(super) type Entry = (&'static str, u32);
 
 /// At the root.
-pub(super) const SYSTEM_FILES: [Entry; 14] = [
+pub(super) const SYSTEM_FILES: [Entry; 15] = [
     ("cmdline", 0o444),
     ("cpuinfo", 0o444),
     ("devices", 0o444),
@@ -21,15 +21,17 @@ pub(super) const SYSTEM_FILES: [Entry; 14] = [
     ("version", 0o444),
     ("vmstat", 0o444),
     ("tty/drivers", 0o444),
+    ("sysvipc/shm", 0o444),
 ];
 
 /// Links at the root.
 pub(super) const SYSTEM_LINKS: [(&str, &str); 2] = [("mounts", "self/mounts"), ("net", "self/net")];
 
 /// In a task's folder.
-pub(super) const TASK_FILES: [Entry; 32] = [
+pub(super) const TASK_FILES: [Entry; 33] = [
     ("auxv", 0o400),
     ("cgroup", 0o444),
+    ("clear_refs", 0o200),
     ("cmdline", 0o444),
     ("comm", 0o644),
     ("environ", 0o400),

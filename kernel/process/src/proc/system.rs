@@ -12,9 +12,6 @@ use crate::kernel::Kernel;
 
 const TICK_NS: u64 = 10_000_000;
 
-/// `vm.overcommit_ratio`.
-pub(super) const OVERCOMMIT_RATIO: u64 = 50;
-
 /// `/proc/devices`: what the machine has.
 pub(super) const DEVICES: &str =
     "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n";
@@ -115,23 +112,6 @@ fn mapped(kernel: &Kernel) -> u64 {
     shares.bytes().get().saturating_add(page / 2) / page * page / 1024
 }
 
-/// Memory that programs may come to need: private and writable, and shared anonymous memory.
-fn committed(kernel: &Kernel) -> u64 {
-    let memory = kernel.memory();
-    let private: u64 = spaces(kernel)
-        .into_iter()
-        .map(|space| {
-            let accountable = memory
-                .vmas(space)
-                .filter(|vma| super::memory::is_accountable(vma));
-            accountable
-                .map(|vma| vma.range.count().bytes(memory.granule()).get())
-                .sum::<u64>()
-        })
-        .sum();
-    private / 1024 + memory.frames().shmem.bytes(memory.granule()).get() / 1024
-}
-
 pub(super) fn meminfo(kernel: &Kernel) -> MemInfo {
     let memory = kernel.memory();
     let frames: FrameUse = memory.frames();
@@ -172,11 +152,8 @@ pub(super) fn meminfo(kernel: &Kernel) -> MemInfo {
         ("SUnreclaim", Kib::ZERO),
         ("KernelStack", Kib::ZERO),
         ("PageTables", kib(frames.page_tables)),
-        (
-            "CommitLimit",
-            sum(Kib(total.0 * OVERCOMMIT_RATIO / 100), slots(swap.total)),
-        ),
-        ("Committed_AS", Kib(committed(kernel))),
+        ("CommitLimit", Kib::from_bytes(memory.commit_limit().get())),
+        ("Committed_AS", Kib::from_bytes(memory.committed().get())),
     ];
     for (name, value) in rows {
         info.push_kib(name, value);

@@ -440,6 +440,7 @@ fn system_text(kernel: &Kernel, name: &str) -> Vec<u8> {
         "meminfo" => system::meminfo(kernel).print(),
         "stat" => system::stat(&SystemFacts::gather(kernel)).print(),
         "swaps" => system::swaps(memory),
+        "sysvipc/shm" => kernel.segments_text(),
         "tty/drivers" => system::TTY_DRIVERS.into(),
         "uptime" => system::uptime(&SystemFacts::gather(kernel)).print(),
         "version" => system::version(),

@@ -1,6 +1,7 @@
 //! Files of one value: `/proc/sys` (sysctl(8), proc_sys_kernel(5), proc_sys_vm(5)) and `/sys`.
 //!
-//! Key types: [`Value`], a file; [`SYSCTL`] and [`SYSFS`], the two tables. All are read-only but `vm/drop_caches`. A value that
+//! Key types: [`Value`], a file; [`SYSCTL`] and [`SYSFS`], the two tables. All are read-only but `vm/drop_caches`,
+//! `vm/overcommit_*`. A value that
 //! this machine does not have has no file here, as on a kernel that was built without it.
 
 use super::system;
@@ -21,6 +22,12 @@ pub(super) struct Value {
 
 const fn value(path: &'static str, text: fn(&Kernel) -> String) -> Value {
     let mode = 0o444;
+    Value { path, mode, text }
+}
+
+/// One that root may write (`write`).
+const fn writable(path: &'static str, text: fn(&Kernel) -> String) -> Value {
+    let mode = 0o644;
     Value { path, mode, text }
 }
 
@@ -63,6 +70,9 @@ pub(super) static SYSCTL: &[Value] = &[
     value("kernel/random/uuid", |kernel| {
         kernel.totals().uuid(kernel.totals().opened.wrapping_add(1))
     }),
+    fixed!("kernel/shmall", crate::sysv::MOST_PAGES),
+    fixed!("kernel/shmmax", crate::sysv::MOST_BYTES),
+    fixed!("kernel/shmmni", crate::sysv::MOST_SEGMENTS),
     fixed!("kernel/tainted", 0),
     fixed!("kernel/threads-max", MOST_TASKS),
     fixed!("kernel/version", VERSION),
@@ -74,9 +84,15 @@ pub(super) static SYSCTL: &[Value] = &[
     },
     fixed!("vm/legacy_va_layout", 0),
     fixed!("vm/max_map_count", mm::Limits::default().map_count),
-    fixed!("vm/overcommit_kbytes", 0),
-    fixed!("vm/overcommit_memory", 0),
-    fixed!("vm/overcommit_ratio", system::OVERCOMMIT_RATIO),
+    writable("vm/overcommit_kbytes", |kernel| {
+        kernel.memory().overcommit().kbytes.to_string()
+    }),
+    writable("vm/overcommit_memory", |kernel| {
+        kernel.memory().overcommit().mode.to_string()
+    }),
+    writable("vm/overcommit_ratio", |kernel| {
+        kernel.memory().overcommit().ratio.to_string()
+    }),
     fixed!("vm/panic_on_oom", 0),
     fixed!("vm/swappiness", 60),
 ];

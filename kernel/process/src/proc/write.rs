@@ -4,6 +4,7 @@
 
 use abi::Errno;
 use arch::VirtAddr;
+use mm::ClearedPages;
 
 use super::tree::Node;
 use crate::kernel::Kernel;
@@ -29,6 +30,11 @@ pub(super) fn write(
             name: "oom_score_adj",
             ..
         } => set_oom_score_adj(kernel, caller, task(*pid), from)?,
+        Node::File {
+            pid,
+            name: "clear_refs",
+            ..
+        } => clear_references(kernel, task(*pid), from)?,
         Node::File { pid, name: "mem", .. } => return write_memory(kernel, task(*pid), position, from),
         // The page cache holds only pages that somebody has mapped or open: there is nothing to drop.
         Node::Value(value) if value.path == "vm/drop_caches" => {
@@ -36,9 +42,31 @@ pub(super) fn write(
                 .filter(|what| (1..=4).contains(what))
                 .ok_or(Errno::EINVAL)?;
         }
+        Node::Value(value) if value.path.starts_with("vm/overcommit_") => {
+            set_overcommit(kernel, value.path, from)?;
+        }
         _ => return Err(Errno::EINVAL),
     }
     Ok(from.len())
+}
+
+/// `overcommit_policy_handler`, `overcommit_ratio_handler`: a ratio and a number of KiB put each other out of force.
+fn set_overcommit(kernel: &mut Kernel, path: &str, from: &[u8]) -> Result<(), Errno> {
+    let value = number(from).and_then(|value| u64::try_from(value).ok());
+    let value = value.ok_or(Errno::EINVAL)?;
+    let mut rule = kernel.memory.overcommit();
+    match path {
+        "vm/overcommit_memory" => {
+            rule.mode = u8::try_from(value)
+                .ok()
+                .filter(|mode| *mode <= 2)
+                .ok_or(Errno::EINVAL)?;
+        }
+        "vm/overcommit_ratio" => (rule.ratio, rule.kbytes) = (value, 0),
+        _ => (rule.kbytes, rule.ratio) = (value, if value == 0 { rule.ratio } else { 0 }),
+    }
+    kernel.memory.set_overcommit(rule);
+    Ok(())
 }
 
 fn task(pid: i32) -> Pid {
@@ -74,6 +102,25 @@ fn set_oom_score_adj(kernel: &mut Kernel, caller: Pid, of: Pid, from: &[u8]) -> 
     }
     let process = task.tgid;
     kernel.each_thread(process, |task| task.oom_score_adj = value);
+    Ok(())
+}
+
+/// `clear_refs_write`. There are no soft-dirty bits (4) on arm64.
+fn clear_references(kernel: &mut Kernel, of: Pid, from: &[u8]) -> Result<(), Errno> {
+    let what = number(from)
+        .filter(|what| (1..=5).contains(what))
+        .ok_or(Errno::EINVAL)?;
+    let space = kernel.find(of).ok_or(Errno::ESRCH)?.space.as_ref();
+    let Some(space) = space.map(|space| space.id) else {
+        return Ok(());
+    };
+    match what {
+        1 => kernel.memory.clear_references(space, ClearedPages::All),
+        2 => kernel.memory.clear_references(space, ClearedPages::Anonymous),
+        3 => kernel.memory.clear_references(space, ClearedPages::Mapped),
+        5 => kernel.memory.reset_peak(space),
+        _ => {}
+    }
     Ok(())
 }
 

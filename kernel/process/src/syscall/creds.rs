@@ -117,6 +117,9 @@ impl Call<'_> {
             return Err(Errno::EPERM.into());
         }
         self.task_mut().creds = new;
+        // Whether the limit on locked memory holds depends on whose rights these are.
+        let (space, limits) = (self.task().space().id, self.task().memory_limits());
+        self.kernel.memory.set_limits(space, limits);
         Ok(0)
     }
 

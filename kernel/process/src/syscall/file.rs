@@ -66,6 +66,11 @@ impl Call<'_> {
             if length > i64::MAX as u64 {
                 return Err(Errno::EINVAL);
             }
+            // What no address space holds is refused before anything is moved (`access_ok`).
+            let end = arch::VirtAddr::new(base).untagged().get().checked_add(length);
+            if end.is_none_or(|end| end > self.kernel.memory.granule().user_end()) {
+                return Err(Errno::EFAULT);
+            }
             let length = length.min(left);
             left -= length;
             vectors.push((base, length));
@@ -194,6 +199,11 @@ impl Call<'_> {
         loop {
             // Small vectors go together, so that a line printed in parts is one write.
             let fault = self.gather(vectors, *done, buffer);
+            if fault.is_err() && matches!(file.kind, Kind::Pipe(_)) {
+                // A pipe takes whole pages: of the one with the bad tail nothing (`pipe_write`).
+                let page = self.kernel.memory.granule().bytes() as usize;
+                buffer.truncate(buffer.len() / page * page);
+            }
             if buffer.is_empty() {
                 return fault.map_err(Stop::from);
             }

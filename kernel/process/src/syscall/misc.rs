@@ -15,13 +15,13 @@ pub(super) const CALLS: &[(usize, Handler)] = &[
 ];
 
 /// Calls that programs try first and have another way for, so that their absence is not worth a word: `rseq` (glibc),
-/// `io_uring_setup` (libuv), `shmget` (pmap, to learn a device number).
+/// `io_uring_setup` (libuv), `userfaultfd` (stress-ng).
 pub(super) const QUIETLY_ABSENT: &[usize] = &[
     nr::RSEQ,
     nr::IO_URING_SETUP,
     nr::IO_URING_ENTER,
     nr::IO_URING_REGISTER,
-    nr::SHMGET,
+    nr::USERFAULTFD,
 ];
 
 /// `uname(2)`'s release.

@@ -26,63 +26,52 @@ pub(super) const CALLS: &[(usize, Handler)] = &[
     (nr::MADVISE, madvise),
     (nr::MINCORE, mincore),
     (nr::MSYNC, msync),
-    (nr::MLOCK, mlock),
-    (nr::MLOCK2, mlock2),
-    (nr::MUNLOCK, munlock),
-    (nr::MLOCKALL, mlockall),
-    (nr::MUNLOCKALL, munlockall),
 ];
 
 /// `vm.mmap_min_addr`: below it only root may map.
 const LOWEST: u64 = 65536;
 
 impl Call<'_> {
-    fn space(&self) -> SpaceId {
+    pub(super) fn space(&self) -> SpaceId {
         self.task().space().id
     }
 
-    fn granule(&self) -> Granule {
+    pub(super) fn granule(&self) -> Granule {
         self.kernel.memory.granule()
     }
 
     /// `length` rounded up to pages, or `None` if that is 0 or wraps.
-    fn rounded(&self, length: u64) -> Option<u64> {
+    pub(super) fn rounded(&self, length: u64) -> Option<u64> {
         let pages = Bytes::new(length).pages_up(self.granule())?;
         Some(pages.bytes(self.granule()).get()).filter(|bytes| *bytes > 0)
     }
 
     /// The pages from a page-aligned address on, or `None` past the end of 64 bits.
-    fn pages(&self, start: VirtAddr, length: u64) -> Option<PageRange> {
+    pub(super) fn pages(&self, start: VirtAddr, length: u64) -> Option<PageRange> {
         let count = Bytes::new(length).pages_up(self.granule())?;
         start.checked_add(count.bytes(self.granule()))?;
         PageRange::from_count(start.page(self.granule()), count)
     }
 
-    /// Linux's default overcommit rule (`vm.overcommit_memory` 0): one request for memory that must be backed is
-    /// refused if it is larger than all of RAM and swap.
-    fn exceeds_ram(&self, bytes: u64) -> bool {
-        let total = self.kernel.memory.frames().total().bytes(self.granule()).get();
-        let swap = self.kernel.memory.swap().total << self.granule().shift();
-        bytes > total.saturating_add(swap)
-    }
-
-    fn is_aligned(&self, address: u64) -> bool {
+    pub(super) fn is_aligned(&self, address: u64) -> bool {
         VirtAddr::new(address).is_aligned(self.granule())
     }
 }
 
 /// The errno of a mapping error, where the call has no rule of its own.
-fn map_errno(error: MapError) -> Errno {
+pub(super) fn map_errno(error: MapError) -> Errno {
     match error {
         MapError::Limit(LimitKind::Locked) => Errno::EAGAIN,
         MapError::NoSpace
         | MapError::TooManyMaps
         | MapError::Unmapped
         | MapError::Limit(_)
+        | MapError::Overcommit
         | MapError::OutOfRam(_) => Errno::ENOMEM,
         MapError::Exists => Errno::EEXIST,
         MapError::Invalid => Errno::EINVAL,
         MapError::Denied => Errno::EACCES,
+        MapError::Sealed => Errno::EPERM,
         MapError::BadAddress => Errno::EFAULT,
         MapError::Io(_) | MapError::Swap(_) => Errno::EIO,
     }
@@ -114,12 +103,8 @@ fn mmap(call: &mut Call<'_>) -> Answer {
     };
     if flags.contains(MapFlags::HUGETLB) {
         // No huge pages are reserved on this machine; a normal file has none at all.
-        return Err(if file.is_some() {
-            Errno::EINVAL
-        } else {
-            Errno::ENOMEM
-        }
-        .into());
+        let known = file.is_none() && is_huge_size(call.granule(), call.args[3] >> 26 & 63);
+        return Err(if known { Errno::ENOMEM } else { Errno::EINVAL }.into());
     }
     check_extent(call, length, offset)?;
     let placement = placement(call, address, length, flags)?;
@@ -140,14 +125,6 @@ fn mmap(call: &mut Call<'_>) -> Answer {
     if locked && call.kernel.memory.limits(call.space()).locked == Some(Bytes::ZERO) {
         return Err(Errno::EPERM.into());
     }
-    let writes = prot & ProtFlags::WRITE.bits() != 0;
-    let backed = match sharing {
-        Sharing::Private => writes,
-        Sharing::Shared => !file_mapped,
-    };
-    if backed && !flags.contains(MapFlags::NORESERVE) && call.exceeds_ram(length) {
-        return Err(Errno::ENOMEM.into());
-    }
     let request = MapRequest {
         placement,
         length: Bytes::new(length),
@@ -164,6 +141,16 @@ fn mmap(call: &mut Call<'_>) -> Answer {
     let space = call.space();
     let mapped = call.kernel.memory.map(space, &request);
     Ok(mapped.map_err(map_errno)?.get())
+}
+
+/// Whether a huge page may have this size (its logarithm, as `MAP_HUGE_SHIFT` says it; 0 is the usual one): a block of each
+/// upper level of the tables, and runs of neighbours in the last two (`contpte_ptes`, `contpmd`).
+fn is_huge_size(granule: Granule, size: u64) -> bool {
+    match granule {
+        Granule::K4 => [0, 16, 21, 25, 30].contains(&size),
+        Granule::K16 => [0, 21, 25, 30].contains(&size),
+        Granule::K64 => [0, 21, 29, 34].contains(&size),
+    }
 }
 
 /// `do_mmap`: length 0, a length that rounds to 0, an offset that wraps; then `get_unmapped_area`'s size.
@@ -268,7 +255,7 @@ fn munmap(call: &mut Call<'_>) -> Answer {
     Ok(0)
 }
 
-fn mprotect(call: &mut Call<'_>) -> Answer {
+pub(super) fn mprotect(call: &mut Call<'_>) -> Answer {
     let [address, length, prot, ..] = call.args;
     let start = VirtAddr::new(address).untagged();
     let grows = ProtFlags::GROWSDOWN.union(ProtFlags::GROWSUP);
@@ -296,26 +283,9 @@ fn mprotect(call: &mut Call<'_>) -> Answer {
         }
         pages = PageRange::new(vma.range.start(), pages.end()).ok_or(Errno::EINVAL)?;
     }
-    if asked.contains(ProtFlags::WRITE) && newly_backed(call, space, pages) {
-        return Err(Errno::ENOMEM.into());
-    }
     let changed = call.kernel.memory.protect(space, pages, prot_of(prot));
     changed.map_err(map_errno)?;
     Ok(0)
-}
-
-/// Whether one mapping that becomes writable is more than RAM could ever back.
-fn newly_backed(call: &Call<'_>, space: SpaceId, pages: PageRange) -> bool {
-    if !call.exceeds_ram(pages.count().bytes(call.granule()).get()) {
-        return false;
-    }
-    let mut vmas = call.kernel.memory.vmas(space);
-    vmas.any(|vma| {
-        let part = vma.range.intersection(pages).map_or(0, |part| part.count().get());
-        let fresh = vma.sharing == Sharing::Private && !vma.prot.contains(Prot::WRITE);
-        let bytes = part << call.granule().shift();
-        fresh && !vma.flags.contains(VmaFlags::NO_RESERVE) && call.exceeds_ram(bytes)
-    })
 }
 
 fn mremap(call: &mut Call<'_>) -> Answer {
@@ -339,18 +309,14 @@ fn mremap(call: &mut Call<'_>) -> Answer {
     let new_length = call.rounded(new_length).ok_or(Errno::EINVAL)?;
     let space = call.space();
     let granule = call.granule();
+    // Linux 6.17 and later; before, it was ENOMEM, and later than the next.
+    if new_length > granule.user_end() {
+        return Err(Errno::EINVAL.into());
+    }
     let vma = call.kernel.memory.find_vma(space, old.page(granule));
-    let vma = vma.ok_or(Errno::EFAULT)?;
-    let backed = vma.sharing == Sharing::Private && vma.prot.contains(Prot::WRITE);
-    let backed = backed && !vma.flags.contains(VmaFlags::NO_RESERVE);
+    vma.ok_or(Errno::EFAULT)?;
     if fixed {
         check_new_place(call, old.get(), old_length, new, new_length)?;
-    }
-    if backed && call.exceeds_ram(new_length.saturating_sub(old_length)) {
-        return Err(Errno::ENOMEM.into());
-    }
-    if new_length > granule.user_end() {
-        return Err(Errno::ENOMEM.into());
     }
     let request = RemapRequest {
         old,
@@ -382,15 +348,11 @@ fn check_new_place(call: &Call<'_>, old: u64, old_length: u64, new: u64, length:
 fn brk(call: &mut Call<'_>) -> Answer {
     let space = call.space();
     let to = VirtAddr::new(call.args[0]).untagged();
-    let now = call.kernel.memory.break_range(space).1;
-    if call.exceeds_ram(to.get().saturating_sub(now.get())) {
-        return Ok(now.get());
-    }
     Ok(call.kernel.memory.set_break(space, to).get())
 }
 
 /// What is to be done, `None` for advice that needs nothing done (KSM), or the errno.
-fn advice_of(number: u64) -> Result<Option<Advice>, Errno> {
+pub(super) fn advice_of(number: u64) -> Result<Option<Advice>, Errno> {
     Ok(Some(match number {
         advice::NORMAL => Advice::Normal,
         advice::RANDOM => Advice::Random,
@@ -412,9 +374,11 @@ fn advice_of(number: u64) -> Result<Option<Advice>, Errno> {
         advice::DODUMP => Advice::DoDump,
         // A hint to look for equal pages; nobody looks here.
         advice::MERGEABLE | advice::UNMERGEABLE => return Ok(None),
-        advice::HWPOISON => return Err(Errno::EPERM),
-        // MADV_REMOVE punches holes into files: not offered yet, as on a file system that cannot.
-        advice::REMOVE => return Err(Errno::EOPNOTSUPP),
+        advice::REMOVE => Advice::Remove,
+        advice::DONTNEED_LOCKED => Advice::DontNeedLocked,
+        advice::GUARD_INSTALL => Advice::GuardInstall,
+        advice::GUARD_REMOVE => Advice::GuardRemove,
+        // HWPOISON and SOFT_OFFLINE are unknown as to a kernel without CONFIG_MEMORY_FAILURE.
         _ => return Err(Errno::EINVAL),
     }))
 }
@@ -422,20 +386,30 @@ fn advice_of(number: u64) -> Result<Option<Advice>, Errno> {
 fn madvise(call: &mut Call<'_>) -> Answer {
     let [address, length, number, ..] = call.args;
     let advice = advice_of(u64::from(number as u32))?;
+    advise_range(call, call.space(), address, length, advice)?;
+    Ok(0)
+}
+
+/// Gives advice about a range of a space, once the range is found sound.
+pub(super) fn advise_range(
+    call: &mut Call<'_>,
+    space: SpaceId,
+    address: u64,
+    length: u64,
+    advice: Option<Advice>,
+) -> Result<(), Errno> {
     let start = VirtAddr::new(address).untagged();
     if !call.is_aligned(start.get()) {
-        return Err(Errno::EINVAL.into());
+        return Err(Errno::EINVAL);
     }
     if length == 0 {
-        return Ok(0);
+        return Ok(());
     }
     call.rounded(length).ok_or(Errno::EINVAL)?;
     let pages = call.pages(start, length).ok_or(Errno::EINVAL)?;
-    let Some(advice) = advice else { return Ok(0) };
-    let space = call.space();
+    let Some(advice) = advice else { return Ok(()) };
     let done = call.kernel.memory.advise(space, pages, advice);
-    done.map_err(map_errno)?;
-    Ok(0)
+    done.map_err(map_errno)
 }
 
 fn mincore(call: &mut Call<'_>) -> Answer {
@@ -476,90 +450,15 @@ fn msync(call: &mut Call<'_>) -> Answer {
         return Ok(0);
     }
     let space = call.space();
+    if flags.contains(SyncFlags::INVALIDATE) && first_locked(call, space, pages) {
+        return Err(Errno::EBUSY.into());
+    }
     call.kernel.memory.sync(space, pages).map_err(map_errno)?;
     Ok(0)
 }
 
-/// The pages that hold `length` bytes from `address`, rounded outwards as `mlock` does.
-fn outer_pages(call: &Call<'_>, address: u64, length: u64) -> Result<PageRange, Errno> {
-    let granule = call.granule();
-    let start = VirtAddr::new(address).untagged();
-    let inside = start.page_offset(granule).get();
-    let whole = length.checked_add(inside).ok_or(Errno::EINVAL)?;
-    call.pages(start.align_down(granule), whole).ok_or(Errno::EINVAL)
-}
-
-fn lock(call: &mut Call<'_>, on_fault: bool) -> Answer {
-    let space = call.space();
-    if call.kernel.memory.limits(space).locked == Some(Bytes::ZERO) {
-        return Err(Errno::EPERM.into());
-    }
-    let pages = outer_pages(call, call.args[0], call.args[1])?;
-    if pages.is_empty() {
-        return Ok(0);
-    }
-    let locked = call.kernel.memory.set_locked(space, pages, true, on_fault);
-    // Over the limit is ENOMEM here, EAGAIN elsewhere; so is a page that cannot be made present.
-    locked.map_err(|error| match error {
-        MapError::Limit(_) | MapError::BadAddress => Errno::ENOMEM,
-        other => map_errno(other),
-    })?;
-    Ok(0)
-}
-
-fn mlock(call: &mut Call<'_>) -> Answer {
-    lock(call, false)
-}
-
-fn mlock2(call: &mut Call<'_>) -> Answer {
-    const MLOCK_ONFAULT: u64 = 1;
-    if call.args[2] & !MLOCK_ONFAULT != 0 {
-        return Err(Errno::EINVAL.into());
-    }
-    lock(call, call.args[2] & MLOCK_ONFAULT != 0)
-}
-
-fn munlock(call: &mut Call<'_>) -> Answer {
-    let pages = outer_pages(call, call.args[0], call.args[1])?;
-    if pages.is_empty() {
-        return Ok(0);
-    }
-    let space = call.space();
-    let unlocked = call.kernel.memory.set_locked(space, pages, false, false);
-    unlocked.map_err(map_errno)?;
-    Ok(0)
-}
-
-/// Every mapping that there is now; `MCL_FUTURE` is refused because mm does not lock what is mapped later.
-fn mlockall(call: &mut Call<'_>) -> Answer {
-    const CURRENT: u64 = 1;
-    const FUTURE: u64 = 2;
-    const ON_FAULT: u64 = 4;
-    let flags = call.args[0];
-    if flags == 0 || flags & !(CURRENT | FUTURE | ON_FAULT) != 0 || flags == ON_FAULT {
-        return Err(Errno::EINVAL.into());
-    }
-    if flags & FUTURE != 0 {
-        return Err(Errno::EOPNOTSUPP.into());
-    }
-    set_all_locked(call, true, flags & ON_FAULT != 0)
-}
-
-fn munlockall(call: &mut Call<'_>) -> Answer {
-    set_all_locked(call, false, false)
-}
-
-fn set_all_locked(call: &mut Call<'_>, locked: bool, on_fault: bool) -> Answer {
-    let space = call.space();
-    let ranges: Vec<PageRange> = call.kernel.memory.vmas(space).map(|vma| vma.range).collect();
-    for range in ranges {
-        let done = call.kernel.memory.set_locked(space, range, locked, on_fault);
-        // mlockall does not tell of pages that cannot be made present.
-        match done {
-            Ok(()) | Err(MapError::BadAddress) => {}
-            Err(MapError::Limit(_)) => return Err(Errno::ENOMEM.into()),
-            Err(other) => return Err(map_errno(other).into()),
-        }
-    }
-    Ok(0)
+/// Whether a mapping of the range is locked.
+fn first_locked(call: &Call<'_>, space: SpaceId, pages: PageRange) -> bool {
+    let mut vmas = call.kernel.memory.vmas(space);
+    vmas.any(|vma| vma.flags.contains(VmaFlags::LOCKED) && vma.range.overlaps(pages))
 }

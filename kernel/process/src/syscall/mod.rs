@@ -1,6 +1,7 @@
 //! System calls: one table from numbers to functions, one file per family.
 //!
-//! - [`mman`]: memory. [`mod@file`]: descriptors, reading and writing. [`whole`]: entries, length,
+//! - [`mman`]: memory; [`mlock`]: what stays in it; [`shm`]: segments;
+//!   [`vm`]: other processes'; [`numa`]: nodes. [`mod@file`]: descriptors, reading and writing. [`whole`]: entries, length,
 //!   disk. [`path`]: names. [`poll`]: waiting for files.
 //! - [`mod@clone`]: new tasks. [`process`]: their identity and ends. [`waitid`]: news of children.
 //!   [`pidfd`]: descriptors of processes. [`sched`]: turns.
@@ -33,14 +34,17 @@ mod lock;
 mod message;
 mod misc;
 pub(crate) use misc::{RELEASE, VERSION};
+mod mlock;
 mod mman;
 mod netdevice;
+mod numa;
 mod path;
 mod pidfd;
 mod poll;
 mod process;
 mod queue;
 mod sched;
+mod shm;
 mod signal;
 mod socket;
 mod sockopt;
@@ -48,6 +52,7 @@ mod space;
 mod time;
 mod timer;
 mod tty;
+mod vm;
 mod waitid;
 mod watch;
 mod whole;
@@ -101,6 +106,10 @@ static HANDLERS: [Option<Handler>; nr::COUNT] = {
     let mut table: [Option<Handler>; nr::COUNT] = [None; nr::COUNT];
     let families = [
         mman::CALLS,
+        mlock::CALLS,
+        vm::CALLS,
+        numa::CALLS,
+        shm::CALLS,
         file::CALLS,
         path::CALLS,
         poll::CALLS,

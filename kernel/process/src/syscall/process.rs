@@ -447,8 +447,11 @@ fn prctl(call: &mut Call<'_>) -> Answer {
             call.write(argument, &name)?;
             Ok(0)
         }
-        GET_DUMPABLE => Ok(1),
-        SET_DUMPABLE if argument <= 1 => Ok(0),
+        GET_DUMPABLE => Ok(call.task().space().dumpable.get().into()),
+        SET_DUMPABLE if argument <= 1 => {
+            call.task().space().dumpable.set(argument == 1);
+            Ok(0)
+        }
         // There are no capabilities beyond what the host grants its user.
         CAPBSET_READ if argument <= 40 => Ok(u64::from(call.task().creds.euid == 0)),
         SET_PDEATHSIG if argument == 0 => Ok(0),
