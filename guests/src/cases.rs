@@ -135,6 +135,34 @@ pub const CASES: &[Case] = &[
         qemu_differs: true,
         ..case("threads")
     },
+    Case {
+        qemu_differs: true,
+        ..case("calls-mmap")
+    },
+    Case {
+        qemu_differs: true,
+        ..case("calls-mremap")
+    },
+    Case {
+        qemu_differs: true,
+        ..case("calls-madvise")
+    },
+    Case {
+        qemu_differs: true,
+        ..case("calls-lock")
+    },
+    Case {
+        qemu_differs: true,
+        ..case("calls-vm")
+    },
+    Case {
+        qemu_differs: true,
+        ..case("calls-sysv")
+    },
+    Case {
+        qemu_differs: true,
+        ..case("calls-limits")
+    },
     with_args("bomb-forks", "bomb", &["forks", "40"]),
     with_args("bomb-files", "bomb", &["files", "400"]),
     with_args("bomb-pipes", "bomb", &["pipes", "60"]),
