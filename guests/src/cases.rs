@@ -94,6 +94,7 @@ pub const CASES: &[Case] = &[
     },
     case("cow-data"),
     case("cow-fork"),
+    case("pressure"),
     Case {
         qemu_differs: true,
         ..case("events")

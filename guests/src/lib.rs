@@ -69,6 +69,7 @@ guests! {
     "calls-sysv": "System V shared memory, with its errors",
     "calls-limits": "brk, resource limits, overcommit, truncation under a mapping",
     "bomb": "a child takes all it can get while its parent goes on working",
+    "pressure": "more memory than RAM: walked, forked, shared and given to system calls, checked to the byte",
     "regions": "makes memory of many sorts, says what it did and waits, for the tools' tests",
     "bench-int": "integer code, for cargo xtask bench",
     "bench-fault": "page faults and system calls, for cargo xtask bench",
