@@ -20,6 +20,7 @@ pub mod server;
 mod signals;
 pub mod stats;
 mod swap_file;
+pub mod trace;
 mod wait;
 
 use std::time::{Duration, Instant};
@@ -71,6 +72,8 @@ pub struct Machine {
     /// Where debuggers connect, and what the one that did has decided.
     debugger: Option<Debugger>,
     debug: debug::State,
+    /// Where events are written.
+    recorder: Option<trace::Recorder>,
 }
 
 /// What the person at the terminal should hear, as it happens.
@@ -82,23 +85,30 @@ pub enum Message {
     Death(Death),
     /// Where debuggers connect, and how they leave.
     Debugger(String),
+    /// The trace cannot be written on.
+    Trace(String),
 }
 
 impl Machine {
     /// Builds the machine and loads the first program.
     pub fn new(config: Config) -> Result<Self, MachineError> {
         let ram = Ram::new(config.ram, config.granule).map_err(MachineError::Ram)?;
-        let clock = if config.kernel.seed.is_some() {
-            Clock::instructions()
-        } else {
-            Clock::host()
-        };
         let reclaim = mm::ReclaimConfig {
             policy: config.policy,
             seed: config.kernel.seed.unwrap_or_default(),
             swap: config.swap.open().map_err(MachineError::Swap)?,
         };
         let memory = Memory::with_reclaim(ram.clone(), reclaim);
+        Self::with_memory(config, ram, memory)
+    }
+
+    /// The same with memory that the caller has made of `ram`: its policy and swap area are used, those of `config` are not.
+    pub fn with_memory(config: Config, ram: Ram, memory: Memory) -> Result<Self, MachineError> {
+        let clock = if config.kernel.seed.is_some() {
+            Clock::instructions()
+        } else {
+            Clock::host()
+        };
         let mut kernel = Kernel::new(memory, config.kernel, clock.now(0));
         kernel.spawn(&config.program).map_err(MachineError::Program)?;
         let server = config
@@ -125,6 +135,7 @@ impl Machine {
             looked: (0, 0),
             debugger,
             debug: debug::State::default(),
+            recorder: None,
         };
         machine.deliver_tlb_ops();
         Ok(machine)
@@ -137,6 +148,7 @@ impl Machine {
             self.heed_signals();
             self.suspend_if_asked();
             let next = self.kernel.next_task();
+            self.record_events(Pid::new(0), 0);
             if let Some(stop) = self.due_stop(next) {
                 self.stop_for_debugger(&stop)?;
                 continue;
@@ -171,8 +183,17 @@ impl Machine {
                 .map(Message::Death)
                 .for_each(&mut tell);
             self.tell_debug_news(&mut tell);
+            self.trace_news()
+                .map(Message::Trace)
+                .into_iter()
+                .for_each(&mut tell);
             if let Some(exit) = self.kernel.init_exit() {
                 self.debugged_exit(exit)?;
+                self.finish_trace();
+                self.trace_news()
+                    .map(Message::Trace)
+                    .into_iter()
+                    .for_each(&mut tell);
                 return Ok(exit);
             }
             self.serve_debugger();
@@ -186,6 +207,7 @@ impl Machine {
         if self.cpu.retired() - retired >= SLICE || self.visits - visits >= MOST_VISITS {
             self.looked = (self.cpu.retired(), self.visits);
             self.kernel.memory_mut().background_reclaim();
+            self.record_events(Pid::new(0), 0);
             self.deliver_tlb_ops();
             self.notice_ready_hosts()?;
             self.serve();
@@ -201,9 +223,7 @@ impl Machine {
         self.cpu.set_counter(begin);
         let finish = loop {
             let left = end - self.cpu.retired();
-            let (regs, ttbr) = self.kernel.context(pid);
-            self.mmu.switch_to(ttbr);
-            let trap = self.cpu.run(regs, &mut self.mmu, left);
+            let (trap, pc) = self.execute(pid, left);
             let now = self.clock.now(self.cpu.retired());
             end = end.saturating_sub(VISIT_COST);
             let over = trap == Trap::Budget || self.cpu.retired() >= end;
@@ -211,6 +231,7 @@ impl Machine {
                 self.charge(pid, now.monotonic_ns - begin, system_ns);
             }
             self.kernel.handle(pid, trap, now);
+            self.record_events(pid, pc);
             self.deliver_tlb_ops();
             system_ns += self.sampled_visit(now.monotonic_ns);
             let goes_on = self.kernel.next_task() == Some(pid);

@@ -120,7 +120,8 @@ fn faults(counters: &mm::Counters) -> Vec<(&'static str, u64)> {
     totals.into_iter().chain(kinds).collect()
 }
 
-fn fault_name(kind: FaultKind) -> &'static str {
+/// What statistics and traces call a kind of fault.
+pub fn fault_name(kind: FaultKind) -> &'static str {
     match kind {
         FaultKind::ZeroFill => "zero_fill",
         FaultKind::ZeroPage => "zero_page",

@@ -14,6 +14,7 @@
 
 pub mod counters;
 pub mod fast;
+mod uses;
 pub mod walk;
 mod watch;
 
@@ -24,6 +25,7 @@ use ram::{Ram, Word};
 
 pub use counters::Counters;
 use fast::FastTable;
+pub use uses::Use;
 pub use walk::{Translation, walk};
 pub use watch::Watch;
 
@@ -38,6 +40,7 @@ pub struct Mmu {
     counters: Counters,
     largest_table: usize,
     watches: watch::Watches,
+    uses: uses::Uses,
 }
 
 impl Mmu {
@@ -54,6 +57,7 @@ impl Mmu {
             counters: Counters::default(),
             largest_table: fast::MAX_ENTRIES,
             watches: watch::Watches::default(),
+            uses: uses::Uses::default(),
         }
     }
 
@@ -247,6 +251,7 @@ impl Mmu {
         let result = walk(&self.ram, self.ttbr.base, va, access, &mut self.counters);
         let translation = result.inspect_err(|fault| self.counters.fault(fault))?;
         self.fill(va, access, &translation);
+        self.uses.note(self.ttbr.asid, va, self.granule, access);
         Ok(translation.address)
     }
 

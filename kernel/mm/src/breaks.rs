@@ -62,6 +62,7 @@ impl Memory {
             let mut vma = heap(more);
             vma.flags.set(VmaFlags::LOCKED, future != LockFuture::No);
             space.insert(vma);
+            self.core.note_map(space, &vma, more);
             space.break_end = to;
             if future == LockFuture::Present {
                 self.populate(id, &vma, more);

@@ -21,6 +21,7 @@ pub(crate) struct Core {
     pub(crate) tlb: TlbQueue,
     pub(crate) counters: Counters,
     pub(crate) swap: Swap,
+    pub(crate) events: crate::events::Events,
     /// Which slots would be read next if swap-in goes on as it did.
     pub(crate) readahead: crate::swap_in::Readahead,
     /// Pages on their way to swap.
@@ -36,6 +37,7 @@ impl Core {
             swap: Swap::none(ram.granule()),
             ram,
             tlb: TlbQueue::default(),
+            events: Default::default(),
             counters: Counters::default(),
             readahead: crate::swap_in::Readahead::default(),
             scratch: Vec::new(),

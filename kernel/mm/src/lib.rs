@@ -30,6 +30,7 @@ mod breaks;
 mod core_state;
 mod counters;
 mod error;
+mod events;
 mod fault;
 mod files;
 mod fork;
@@ -55,6 +56,7 @@ mod vma_set;
 
 pub use counters::Counters;
 pub use error::{CopyFault, LimitKind, MapError, OutOfRam, Violation, ViolationKind};
+pub use events::{Departure, Event, PageState, What};
 pub use fault::{FaultKind, Resolved};
 pub use files::{Backing, FileId, FileKey};
 pub use frames::FrameUse;

@@ -5,6 +5,7 @@ use arch::{Access, PageCount, PageNum, PageRange, VirtAddr};
 use crate::Memory;
 use crate::core_state::Core;
 use crate::error::MapError;
+use crate::events::What;
 use crate::fault::{self, Context};
 use crate::files::Files;
 use crate::reclaim::FAULT_NEED;
@@ -46,6 +47,7 @@ impl Memory {
             self.files.get_mut(file).mapped_pages += count.get();
         }
         space.insert(vma);
+        self.core.note_map(space, &vma, range);
         if request.populate {
             self.populate(id, &vma, range);
         }
@@ -195,6 +197,7 @@ fn permit(core: &Core, space: &Space, request: &MapRequest, range: PageRange) ->
 pub(crate) fn unmap_pages(core: &mut Core, files: &mut Files, space: &mut Space, range: PageRange) {
     for vma in space.vmas.remove(range) {
         space.mapped.remove(&vma);
+        core.note_range(space, vma.range, What::Unmap);
         core.zap(space, vma.range);
         space.guards.remove(vma.range);
         if let Content::File { file, .. } = vma.content {

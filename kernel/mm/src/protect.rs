@@ -6,6 +6,7 @@ use crate::Memory;
 use crate::attributes::{self, Use};
 use crate::core_state::Core;
 use crate::error::{LimitKind, MapError};
+use crate::events::What;
 use crate::request::{Prot, SpaceId};
 use crate::space::Space;
 use crate::vma::{AccountedAs, Vma, VmaFlags};
@@ -60,6 +61,7 @@ fn protect_part(
     }
     change(core, space, part, |vma| vma.prot = prot)?;
     reprotect(core, space, &changed, part);
+    core.note_range(space, part, What::Protect { prot });
     Ok(())
 }
 

@@ -158,7 +158,7 @@ fn check_growth(core: &Core, space: &Space, vma: &Vma, plan: &Plan) -> Result<()
 
 /// Extends the mapping where it is, if the range ends it and what follows is free.
 fn grow_in_place(
-    core: &Core,
+    core: &mut Core,
     files: &mut Files,
     space: &mut Space,
     vma: &Vma,
@@ -183,6 +183,7 @@ fn grow_in_place(
     if let Content::File { file, .. } = vma.content {
         files.get_mut(file).mapped_pages += added.count().get();
     }
+    core.note_remap(space, plan.old, wanted);
     Ok(true)
 }
 
@@ -252,6 +253,7 @@ fn move_to(
     };
     moved.range = target;
     move_pages(core, space, &moved, plan.old, target.start())?;
+    core.note_remap(space, plan.old, target);
     if let Content::File { file, .. } = vma.content {
         files.get_mut(file).mapped_pages += target.count().get();
     }

@@ -128,6 +128,7 @@ impl Core {
         for (index, ((&id, answer), bytes)) in run.iter().zip(answers).zip(pages).enumerate() {
             let slot = first.after(index);
             let speculative = index > 0;
+            self.note_swap_read(slot.get(), speculative, answer.is_ok());
             let taken = match answer {
                 Ok(()) => self
                     .admit(id, slot, bytes, speculative)

@@ -85,6 +85,7 @@ impl Kernel {
         if self.strace.is_some() {
             self.trace_end(pid, exit);
         }
+        self.note_exit(pid, exit);
         self.leave_futexes(pid);
         let peak = self.peak_rss_kib(pid);
         let task = self.task_mut(pid);

@@ -61,6 +61,8 @@ pub struct Config {
     pub features: arch::Features,
     /// Whether guests may open IP sockets of the host.
     pub network: bool,
+    /// Whether events are noted from the first program's exec on: see [`Kernel::take_events`].
+    pub record_events: bool,
 }
 
 impl Default for Config {
@@ -76,6 +78,7 @@ impl Default for Config {
             read_only: false,
             features: arch::Features::USUAL,
             network: true,
+            record_events: false,
         }
     }
 }
@@ -222,6 +225,7 @@ pub struct Kernel {
     pub(crate) segments: crate::sysv::Segments,
     init_exit: Option<Exit>,
     pub(crate) tracer: Option<crate::trace::Tracer>,
+    pub(crate) events: Vec<crate::events::Event>,
 }
 
 impl fmt::Debug for Kernel {
@@ -238,6 +242,7 @@ impl Kernel {
     pub fn new(mut memory: Memory, config: Config, clock: Clock) -> Self {
         let seed = config.seed.unwrap_or_else(host_seed);
         memory.set_overcommit(mm::Overcommit::default());
+        memory.record_events(config.record_events);
         let bundle = Bundle::open(&mut memory, &config);
         // Each guest has a umask of its own; the host's would take further bits.
         rustix::process::umask(rustix::fs::Mode::empty());
@@ -275,6 +280,7 @@ impl Kernel {
             segments: Default::default(),
             init_exit: None,
             tracer: None,
+            events: Vec::new(),
             config,
         }
     }

@@ -144,6 +144,7 @@ impl Kernel {
         let table = self.standard_files();
         *task.files.borrow_mut() = table;
         self.tasks.insert(pid, task);
+        self.note_exec(pid);
         drop(program);
         self.close_files();
         Ok(pid)
@@ -237,6 +238,7 @@ impl Kernel {
         let shared = Rc::strong_count(&task.files) > 1;
         let files = task.files.borrow_mut().after_exec(shared);
         task.files = Rc::new(RefCell::new(files));
+        self.note_exec(pid);
         self.release_vfork(pid);
     }
 
@@ -349,6 +351,7 @@ impl Kernel {
             children_max_rss_kib: 0,
         };
         self.tasks.insert(pid, child);
+        self.note_fork(parent, pid);
         if shared(CloneFlags::VFORK) {
             self.task_mut(parent).vfork_child = Some(pid);
         }

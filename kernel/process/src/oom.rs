@@ -125,6 +125,7 @@ impl Kernel {
             swap_total: Bytes::new(swap.total << shift),
             swap_free: Bytes::new(swap.free() << shift),
         };
+        self.note_out_of_memory(victim, by);
         self.notify(Notice::OutOfMemory(Box::new(verdict)));
     }
 }

@@ -47,7 +47,9 @@ impl Machine {
                 Trap::Budget if !over => {}
                 trap => {
                     unbroken = false;
+                    let pc = self.kernel.context(pid).0.pc;
                     self.kernel.handle(pid, trap, now);
+                    self.record_events(pid, pc);
                     self.deliver_tlb_ops();
                     system_ns += self.sampled_visit(now.monotonic_ns);
                 }

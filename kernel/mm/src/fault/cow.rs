@@ -65,6 +65,12 @@ fn copy(
         core.counters.cow_copies += 1;
         FaultKind::CopyOnWrite
     };
+    core.note_new_page(
+        space,
+        case.page,
+        Some(from).filter(|&from| from != ZERO_FRAME),
+        fresh.frame,
+    );
     core.forget_page(space, case.page, old);
     let leaf = descriptor(core, &case.vma, fresh.frame, WRITTEN);
     space.tables.replace(&core.ram, slot, leaf);
@@ -90,6 +96,7 @@ pub(super) fn copy_from_file(context: &mut Context<'_>, case: &Case) -> Result<R
     core.counters.pgalloc += 1;
     core.ram.copy_frame(cached.frame, fresh.frame);
     core.counters.cow_copies += 1;
+    core.note_new_page(context.space, case.page, Some(cached.frame), fresh.frame);
     zero_fill::map_new_anon(context, case, fresh.frame)?;
     Ok(Resolved {
         kind: FaultKind::CopyOnWrite,

@@ -133,7 +133,9 @@ impl From<PageError> for ViolationKind {
 
 /// Resolves an abort or says which signal it is, and counts it.
 pub(crate) fn resolve(context: &mut Context<'_>, fault: &Fault) -> Result<Resolved, Violation> {
+    context.core.events.begin_fault(context.space, fault);
     let answer = dispatch(context, fault);
+    crate::events::note_fault(context, fault, &answer);
     let Context { core, space, .. } = context;
     core.counters.pgfault += 1;
     match answer {

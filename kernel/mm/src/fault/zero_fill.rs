@@ -15,6 +15,7 @@ pub(super) fn fresh_page(context: &mut Context<'_>, case: &Case) -> Result<Resol
     if !fresh.zeroed {
         core.ram.zero_frame(fresh.frame);
     }
+    core.note_new_page(context.space, case.page, None, fresh.frame);
     map_new_anon(context, case, fresh.frame)?;
     Ok(Resolved::minor(FaultKind::ZeroFill))
 }

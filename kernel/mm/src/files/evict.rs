@@ -45,7 +45,9 @@ impl File {
     pub(super) fn unpark(&mut self, core: &mut Core, id: FileId, page: u64) -> Result<FrameNum, PageError> {
         let parked = self.parked[&page];
         let mut bytes = vec![0; core.page_bytes()];
-        read_slot(core, parked, &mut bytes)?;
+        let answer = read_slot(core, parked, &mut bytes);
+        core.note_swap_read(parked.slot.get(), false, answer.is_ok());
+        answer?;
         let state = FrameState::Cache(CachePage {
             file: id,
             page,

@@ -7,6 +7,7 @@ use super::Reclaim;
 use super::swap_out::SwapOut;
 use crate::attributes;
 use crate::core_state::Core;
+use crate::events::Departure;
 use crate::frames::{AnonId, AnonPlace, CachePage, FrameState, Mapper};
 use crate::space::Spaces;
 use crate::tables::{LeafSlot, swap_entry};
@@ -78,10 +79,12 @@ impl Reclaim<'_> {
         match anon.place {
             _ if anon.lazy => {
                 self.core.counters.pglazyfreed += 1;
+                self.core.note_evict(frame, Departure::Freed);
                 self.unmap_all(frame);
             }
             AnonPlace::Cached(..) => {
                 self.core.counters.swap_clean += 1;
+                self.core.note_evict(frame, Departure::Clean);
                 self.leave_to_slot(frame, id);
             }
             _ if self.core.swap.has_free() => out.push(frame, shadow),
@@ -91,11 +94,15 @@ impl Reclaim<'_> {
 
     /// A page of a file: written if it must be, dropped, and remembered by its shadow.
     fn evict_file(&mut self, frame: FrameNum, cache: CachePage, shadow: Option<Shadow>) {
+        self.core.note_evict(frame, Departure::File);
         self.unmap_all(frame);
         match self.files.evict(self.core, cache.file, cache.page, frame, shadow) {
             Ok(()) => {}
             // It stays, dirty; whoever asks for it to be written hears of the error.
-            Err(_) => self.core.frames.restore(frame),
+            Err(_) => {
+                self.core.take_back_evict(frame);
+                self.core.frames.restore(frame);
+            }
         }
     }
 

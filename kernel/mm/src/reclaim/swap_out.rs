@@ -4,6 +4,7 @@ use arch::FrameNum;
 use policy::Shadow;
 
 use super::Reclaim;
+use crate::events::Departure;
 use crate::frames::{AnonPlace, FrameState};
 use crate::swap::{Outgoing, SlotOwner};
 
@@ -86,6 +87,7 @@ impl Reclaim<'_> {
         let answers = core.swap.write(batch, &bytes);
         core.scratch = bytes;
         for ((&(frame, _), out), answer) in pages.iter().zip(batch).zip(answers) {
+            self.core.note_swap_write(frame, out.slot.get(), answer.is_ok());
             match answer {
                 Ok(()) => {
                     self.core.counters.pswpout += 1;
@@ -101,6 +103,7 @@ impl Reclaim<'_> {
 
     /// The page is safe in its slot: the frame goes.
     fn settle(&mut self, frame: FrameNum, out: &Outgoing) {
+        self.core.note_evict(frame, Departure::Swapped);
         match out.owner {
             SlotOwner::Anon(id) => {
                 self.core.frames.anon_mut(id).place = AnonPlace::Cached(frame, out.slot);

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use arch::{Bytes, Granule};
+use machine::trace::{Format, Recorder};
 use machine::{Machine, MachineError, Message, Stats};
 use process::{Bundled, Root, Spawn};
 
@@ -95,6 +96,21 @@ pub struct Args {
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     strace: Option<Option<PathBuf>>,
 
+    /// Record what happens to memory in FILE: faults, copies, zero fills, evictions, swap reads and writes, maps, unmaps,
+    /// protects, remaps, forks, execs, exits, out of memory; each with the instruction count, process, program counter, address
+    /// and state of the page (docs/trace.md). FILE.jsonl is JSON lines; FILE.pftrace opens in https://ui.perfetto.dev
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+
+    /// Form of the trace if FILE's name does not say it: jsonl or perfetto
+    #[arg(long, value_name = "FORM", requires = "trace")]
+    trace_format: Option<Format>,
+
+    /// Also record which pages are used, each about once in every N instructions (10000): what `pagewalk opt` reads
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "10000",
+          value_parser = clap::value_parser!(u64).range(1..), requires = "trace")]
+    trace_references: Option<u64>,
+
     /// A bundled guest such as beep, or the path of an ELF file or of a #! script
     #[arg(value_name = "PROGRAM")]
     program: OsString,
@@ -136,11 +152,15 @@ impl Args {
     pub fn run(self) -> Result<(), Failure> {
         let stats = self.stats;
         let trace = self.trace()?;
+        let recorder = self.recorder()?;
         let config = self.config()?;
         let program = config.program.clone();
         let mut machine = Machine::new(config).map_err(|error| failure(&error))?;
         if let Some(trace) = trace {
             machine.trace_to(trace, &program);
+        }
+        if let Some(recorder) = recorder {
+            machine.record(recorder);
         }
         machine.catch_signals().map_err(|error| failure(&error))?;
         let exit = machine.run(tell).map_err(|error| failure(&error))?;
@@ -169,6 +189,29 @@ impl Args {
                 }),
             },
         }
+    }
+
+    /// Where memory's events are recorded.
+    fn recorder(&self) -> Result<Option<Recorder>, Failure> {
+        let Some(path) = &self.trace else {
+            return Ok(None);
+        };
+        let trouble = |message| Failure {
+            code: MACHINE_TROUBLE,
+            message,
+        };
+        let format = self.trace_format.or_else(|| Format::of_path(path));
+        let format = format.ok_or_else(|| {
+            let path = path.display();
+            trouble(format!(
+                "the name {path} does not say how the trace is to be written: call it .jsonl or .pftrace, or give --trace-format"
+            ))
+        })?;
+        let recorder = Recorder::create(path, format).map_err(|error| trouble(error.to_string()))?;
+        Ok(Some(match self.trace_references {
+            Some(window) => recorder.references(window),
+            None => recorder,
+        }))
     }
 
     fn config(self) -> Result<machine::Config, Failure> {
@@ -200,6 +243,7 @@ impl Args {
             root,
             read_only: self.read_only,
             network: !self.no_network,
+            record_events: self.trace.is_some(),
             features: self.hwcap.unwrap_or(arch::Features::USUAL),
             ..process::Config::default()
         };
@@ -313,7 +357,7 @@ fn tell(message: Message) {
     let _ = match message {
         Message::Notice(notice) => writeln!(stderr, "pagewalk: {notice}"),
         Message::Death(death) => writeln!(stderr, "pagewalk: {death}"),
-        Message::Debugger(news) => writeln!(stderr, "pagewalk: {news}"),
+        Message::Debugger(news) | Message::Trace(news) => writeln!(stderr, "pagewalk: {news}"),
     };
 }
 
