@@ -234,6 +234,8 @@ pub(crate) struct Frames {
     pub(crate) policy: Option<Box<dyn Policy>>,
     /// Whether pages without a file can leave at all: there is a swap area.
     pub(crate) swaps: bool,
+    #[cfg(feature = "inject")]
+    pub(crate) inject: crate::inject::Inject,
 }
 
 impl Frames {
@@ -254,6 +256,8 @@ impl Frames {
             zero_maps: 0,
             policy: Some(policy::Name::default().make(0)),
             swaps: false,
+            #[cfg(feature = "inject")]
+            inject: Default::default(),
         };
         let zero = frames.allocate(ram, FrameState::Zero, "zero page");
         assert!(
@@ -342,6 +346,8 @@ impl Frames {
 
     #[inline]
     fn take_free(&mut self, ram: &Ram, state: FrameState, what: &'static str) -> Result<Fresh, OutOfRam> {
+        #[cfg(feature = "inject")]
+        self.inject.attempt(self.out_of_ram(what))?;
         let reused = self.free.pop();
         let fresh = if let Some(frame) = reused {
             self.info[frame.index()].state = state;

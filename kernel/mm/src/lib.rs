@@ -36,6 +36,8 @@ mod files;
 mod fork;
 mod frames;
 mod guards;
+#[cfg(feature = "inject")]
+mod inject;
 pub mod invariant;
 mod map;
 mod overcommit;

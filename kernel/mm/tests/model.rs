@@ -1239,3 +1239,73 @@ proptest! {
         prop_assert_eq!(first, run(made, &ops), "the same calls do the same");
     }
 }
+
+/// The long run: random calls until so many events were checked, with progress. `PAGEWALK_MODEL_EVENTS` says how many (`cargo
+/// xtask ci --long`: a million); without it, it is a short one. What fails is made small, and its seed is printed.
+#[test]
+fn long_run() {
+    let asked = std::env::var("PAGEWALK_MODEL_EVENTS").ok();
+    let wanted: u64 = asked
+        .as_deref()
+        .map_or(2_000, |text| text.parse().expect("a number of events"));
+    let started = std::time::Instant::now();
+    let (mut events, mut machines) = (0, 0);
+    let mut sums = Counters::default();
+    let mut told = 0;
+    let mut seed = 0;
+    while events < wanted {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&u64::to_le_bytes(seed));
+        let rng = prop::test_runner::TestRng::from_seed(prop::test_runner::RngAlgorithm::ChaCha, &bytes);
+        let config = ProptestConfig {
+            cases: 16,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        };
+        let mut runner = prop::test_runner::TestRunner::new_with_rng(config, rng);
+        let seen = std::cell::Cell::new((0, 0, Counters::default()));
+        let outcome = runner.run(&(made(), prop::collection::vec(op(), 100..600)), |(made, ops)| {
+            let counters = run(made, &ops);
+            let (events, machines, mut sums) = seen.get();
+            add(&mut sums, &counters);
+            seen.set((events + ops.len() as u64, machines + 1, sums));
+            Ok(())
+        });
+        if let Err(error) = outcome {
+            panic!("seed {seed}: {error}");
+        }
+        let (more, runs, counted) = seen.get();
+        events += more;
+        machines += runs;
+        add(&mut sums, &counted);
+        seed += 1;
+        let tenths = events * 50 / wanted;
+        if asked.is_some() && tenths > told {
+            told = tenths;
+            eprintln!(
+                "{events} of {wanted} events checked in {machines} machines, {:.0} s",
+                started.elapsed().as_secs_f64()
+            );
+        }
+    }
+    assert!(sums.pswpin > 0 && sums.pswpout > 0 && sums.cow_copies > 0 && sums.pgsteal_direct > 0);
+    eprintln!(
+        "{events} events in {machines} machines, each checked whole: no invariant violated; {} faults, {} copies, {} pages \
+         swapped out, {} in, {} read errors met, {:.0} s",
+        sums.pgfault,
+        sums.cow_copies,
+        sums.pswpout,
+        sums.pswpin,
+        sums.swap_read_errors,
+        started.elapsed().as_secs_f64()
+    );
+}
+
+fn add(sums: &mut Counters, more: &Counters) {
+    sums.pgfault += more.pgfault;
+    sums.cow_copies += more.cow_copies;
+    sums.pswpin += more.pswpin;
+    sums.pswpout += more.pswpout;
+    sums.pgsteal_direct += more.pgsteal_direct;
+    sums.swap_read_errors += more.swap_read_errors;
+}
