@@ -10,6 +10,7 @@ mod command;
 mod debian;
 mod debuggers;
 mod end_to_end;
+mod faults;
 mod guests;
 mod inputs;
 mod live;
@@ -38,6 +39,9 @@ usage: cargo xtask COMMAND [OPTIONS]
                    --only WORD runs the end-to-end checks whose name contains WORD; implies --no-cargo
   ci               fmt, clippy, doc, guests --check, then test
   ci --checks      the same without the tests
+  ci --long [N]    random memory calls with fork, swap and reclaim against a naive model, all invariants checked after each of N
+                   events (1000000), then `faults`
+  faults           every swap read, swap write and frame allocation of guest programs made to fail in turn
   guests           rebuild the bundled ELF files and fetch the Debian programs
   guests --check   prove the committed ELF files identical to their sources
   guests --record  record the expected outputs on this host
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
     let done = match words.split_first() {
         Some((&"test", rest)) => test::run(rest),
         Some((&"ci", rest)) => ci::run(rest),
+        Some((&"faults", rest)) => faults::run(rest),
         Some((&"guests", rest)) => guests::run(rest),
         Some((&"bench", rest)) => bench::run(rest),
         Some((&"lockstep", rest)) => lockstep::run(rest),
