@@ -25,6 +25,7 @@ mod lru;
 mod mglru;
 mod name;
 mod random;
+pub mod replay;
 mod s3_fifo;
 mod shadow;
 mod sieve;
