@@ -197,7 +197,10 @@ impl PageTables {
     ) -> Result<LeafSlot, OutOfRam> {
         match self.find(ram, shape, page) {
             Some(slot) => Ok(slot),
-            None => self.make_path(ram, frames, shape, page),
+            // The part of a path that could be made goes again.
+            None => self
+                .make_path(ram, frames, shape, page)
+                .inspect_err(|_| self.prune(ram, frames, shape, page)),
         }
     }
 
