@@ -37,6 +37,7 @@ impl Plan {
         checks.extend(self.case_checks());
         if let Runner::Machine(pagewalk) = &self.runner {
             checks.extend(programs::quick(pagewalk));
+            checks.extend(programs::pressure::quick(pagewalk));
             checks.extend(live::checks(pagewalk));
             checks.extend(pages::checks(&pagewalk.with_file_name("vmmap")));
             checks.extend(truth::checks(pagewalk));

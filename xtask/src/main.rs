@@ -48,6 +48,10 @@ usage: cargo xtask COMMAND [OPTIONS]
   programs [WORD...] [--page-size 4k|16k|64k] [--full] [--list] [--runner PROGRAM]
                    Debian's arm64 programs in root folders of their own, against qemu-aarch64 in the same roots: the cases
                    that `test` runs, or all with --full, or those whose name contains a WORD
+  pressure [--policy P] [--program P] [--page-size 4k|16k|64k] [--tier none|compressed] [--short] [--runner PROGRAM]
+                   Debian's programs with 16 MB of RAM and swap must write what they do with plenty, under every policy
+  pressure --stress [--program P] [--page-size 4k|16k|64k]
+                   stress-ng's memory stressors with --verify, and memtester
   bench [NAME] [--rounds N] [--record] [--runner PROGRAM]
                    figures against qemu-aarch64 and the host's kernel, side by side, with targets; then `bench vmmap`
   bench vmmap[.wall|.stall][.NAME] [--rounds N] [--record]
@@ -68,6 +72,7 @@ fn main() -> ExitCode {
         Some((&"bench", rest)) => bench::run(rest),
         Some((&"lockstep", rest)) => lockstep::run(rest),
         Some((&"programs", rest)) => programs::run(rest),
+        Some((&"pressure", rest)) => programs::pressure::run(rest),
         Some((&("help" | "--help" | "-h"), _)) | None => {
             print!("{HELP}");
             Ok(())

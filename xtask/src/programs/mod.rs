@@ -6,6 +6,7 @@
 mod cases;
 mod compare;
 mod engine;
+pub(crate) mod pressure;
 mod reference;
 pub(crate) mod roots;
 
