@@ -382,7 +382,14 @@ impl Kernel {
             return Ok(space);
         }
         self.memory.may_fork(space.id).map_err(|_| Errno::ENOMEM)?;
-        let id = self.memory.fork_space(space.id).map_err(|_| Errno::ENOMEM)?;
+        // A fork that finds no frame goes on once another process has died for it, as page tables on Linux do.
+        let id = loop {
+            match self.memory.fork_space(space.id) {
+                Ok(id) => break id,
+                Err(out) if self.out_of_memory(parent, out) => {}
+                Err(_) => return Err(Errno::ENOMEM),
+            }
+        };
         Ok(Rc::new(Space {
             id,
             image: space.image.clone(),
