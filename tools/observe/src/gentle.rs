@@ -17,7 +17,11 @@ pub(crate) fn read_gently(root: &dyn Root, pid: i32, page_bytes: u64) -> Result<
     for region in &mut regions {
         longest = longest.max(count_pages(&pages, region, page_bytes)?);
     }
-    Ok(Pass { regions, longest })
+    Ok(Pass {
+        regions,
+        longest,
+        cut: None,
+    })
 }
 
 /// Count the pages of one region; gives the longest that one call took.

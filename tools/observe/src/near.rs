@@ -57,7 +57,11 @@ pub(crate) fn read_near(
     for region in regions.get_mut(shown).unwrap_or_default() {
         longest = longest.max(count_pages(&pages, region, page_bytes)?);
     }
-    Ok(Some(Pass { regions, longest }))
+    Ok(Some(Pass {
+        regions,
+        longest,
+        cut: None,
+    }))
 }
 
 /// The last mappings that begin below `limit`.

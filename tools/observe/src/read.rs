@@ -5,7 +5,7 @@
 
 use crate::Region;
 use crate::region::Objects;
-use procfs::{MapsReader, Root, RootError, SmapsEntry, SmapsReader};
+use procfs::{Addr, MapsReader, Root, RootError, SmapsEntry, SmapsReader};
 use std::io::{self, BufReader, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -41,6 +41,18 @@ pub(crate) struct Pass {
     pub(crate) regions: Vec<Region>,
     /// The longest that one call took: the longest that the target can have been held up.
     pub(crate) longest: Duration,
+    /// From where on a saved text is cut short or damaged.
+    pub(crate) cut: Option<Cut>,
+}
+
+/// Where a saved `smaps` ends too early.
+pub(crate) struct Cut {
+    /// The first address that it does not tell.
+    pub(crate) from: Addr,
+    /// What is wrong there.
+    pub(crate) why: String,
+    /// Whether `maps` told the mappings from there on.
+    pub(crate) has_maps: bool,
 }
 
 impl Pass {
@@ -49,6 +61,7 @@ impl Pass {
         Self {
             regions,
             longest: Duration::ZERO,
+            cut: None,
         }
     }
 }
@@ -63,32 +76,77 @@ pub(crate) fn read_smaps(root: &dyn Root, pid: i32) -> Result<Pass, RootError> {
     let is_alone = || thread::available_parallelism().is_ok_and(|count| count.get() == 1);
     if first.len() < SMALL_BYTES || is_alone() {
         let mut whole = BufReader::with_capacity(CHUNK_BYTES, first.as_slice().chain(&mut source));
-        let regions = parse(&mut whole).map_err(error)?;
+        let parsed = parse(&mut whole);
+        let (regions, cut) = as_far(root, pid, parsed).map_err(error)?;
         return Ok(Pass {
             regions,
             longest: source.longest,
+            cut,
         });
     }
     thread::scope(|scope| {
         let (chunks, ahead) = sync_channel(CHUNKS_AHEAD);
         let reader = scope.spawn(move || read_ahead(source, &chunks));
-        let regions = parse(Ahead::new(first, ahead)).map_err(error)?;
+        let parsed = parse(Ahead::new(first, ahead));
+        let (regions, cut) = as_far(root, pid, parsed).map_err(error)?;
         Ok(Pass {
             regions,
             longest: reader.join().unwrap_or_default(),
+            cut,
         })
     })
 }
 
-fn parse(source: impl io::BufRead) -> io::Result<Vec<Region>> {
+/// The regions up to the end, or up to what is wrong.
+fn parse(source: impl io::BufRead) -> (Vec<Region>, Option<io::Error>) {
     let mut objects = Objects::default();
     let mut regions = Vec::new();
     let mut reader = SmapsReader::new(source);
     let mut entry = SmapsEntry::default();
-    while reader.read_into(&mut entry)? {
-        regions.push(Region::of_smaps(&entry, objects.get(&entry.map)));
+    loop {
+        match reader.read_into(&mut entry) {
+            Ok(true) => regions.push(Region::of_smaps(&entry, objects.get(&entry.map))),
+            Ok(false) => return (regions, None),
+            Err(e) => return (regions, Some(e)),
+        }
     }
-    Ok(regions)
+}
+
+/// Of a saved text that is cut short or damaged: the regions before that, and those after it from `maps`, if that was saved too. A
+/// living process's text is whole, or nothing is believed.
+fn as_far(
+    root: &dyn Root,
+    pid: i32,
+    (mut regions, broken): (Vec<Region>, Option<io::Error>),
+) -> io::Result<(Vec<Region>, Option<Cut>)> {
+    let is_saved = !root.is_live() && !root.is_this_host();
+    let why = match broken {
+        Some(e) if is_saved && !regions.is_empty() && e.kind() == io::ErrorKind::InvalidData => e.to_string(),
+        Some(e) => return Err(e),
+        None if is_saved && ends_early(&regions) => {
+            "the last record has no VmFlags, and those before it have".into()
+        }
+        None => return Ok((regions, None)),
+    };
+    if ends_early(&regions) {
+        regions.pop();
+    }
+    let told = regions.last().map_or(Addr(0), |region| region.end);
+    let rest = read_maps(root, pid).unwrap_or_default();
+    let rest = rest.into_iter().filter(|region| region.start >= told);
+    let known = regions.len();
+    regions.extend(rest);
+    let cut = Cut {
+        from: regions.get(known).map_or(told, |region| region.start),
+        why,
+        has_maps: regions.len() > known,
+    };
+    Ok((regions, Some(cut)))
+}
+
+/// Whether the text ends inside of the last record: its last line is not there.
+fn ends_early(regions: &[Region]) -> bool {
+    matches!(regions, [.., before, last] if before.flags.is_some() && last.flags.is_none())
 }
 
 /// Every mapping, without counters.

@@ -333,13 +333,20 @@ impl Objects {
     }
 }
 
-/// Bytes as text for a screen: bad UTF-8 and control characters replaced, so that no name can steer a terminal.
+/// Bytes as text for a screen: bad UTF-8 and control characters replaced, so that no name can steer a terminal; and the marks that turn
+/// the direction of writing, with which a name could show the rest of its line in another order.
 #[must_use]
 pub fn printable(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes)
         .chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .map(|c| if steers(c) { '\u{fffd}' } else { c })
         .collect()
+}
+
+/// Control characters, line separators, and Unicode's Bidi_Control (UAX #9).
+fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Regions for the tests of this crate.

@@ -9,7 +9,8 @@ use crate::heap::Limits;
 use crate::measure::{derive, footprint};
 use crate::near::read_near;
 use crate::page::ZeroPages;
-use crate::read::{Pass, read_maps, read_smaps};
+use crate::read::{Cut, Pass, read_maps, read_smaps};
+use crate::region::printable;
 use crate::share::{Aliases, share_mode};
 use crate::threads::{Thread, name_stacks, threads};
 use crate::zones::{self, HeapReport};
@@ -47,6 +48,8 @@ pub struct Snapshot {
     pub threads: Option<Vec<Thread>>,
     /// What could not be read, and why.
     pub gaps: Vec<Gap>,
+    /// What a saved text lacks that is cut short or damaged; it is among the gaps too.
+    pub cut_short: Option<String>,
     /// Whether the address space changed size while it was read, so that figures may be of different moments.
     pub changed_while_reading: bool,
     /// The longest that one call took: so long at most the target could not map or unmap. `None` if nothing that lives was read.
@@ -112,6 +115,12 @@ impl Snapshot {
             });
         }
         let pass = regions?;
+        let cut_short = pass.as_ref().and_then(|pass| pass.cut.as_ref()).map(|cut| {
+            let gap = gap_of(cut);
+            let line = format!("{} is not known: {}", gap.what, gap.why);
+            gaps.push(gap);
+            line
+        });
         let longest_hold = pass.as_ref().map(|pass| pass.longest).filter(|_| root.is_live());
         let mut regions = pass.map(|pass| pass.regions);
         let page_size = regions.iter().flatten().find_map(Region::page_size);
@@ -149,6 +158,7 @@ impl Snapshot {
             heap,
             threads,
             gaps,
+            cut_short,
             changed_while_reading: before != after,
             longest_hold,
             root: root.describe(),
@@ -193,9 +203,19 @@ impl Snapshot {
         let regions = self.regions.as_deref()?;
         regions
             .iter()
-            .find(|r| r.detail() == path && r.offset == 0)
+            .find(|r| r.offset == 0 && (r.detail() == path || is_of_path(r, path)))
             .map(|r| r.start)
     }
+}
+
+/// Whether the region maps the file of this path, which `smaps` writes with escapes.
+fn is_of_path(region: &Region, path: &str) -> bool {
+    let is_escaped = region.object.name.contains(&b'\\');
+    is_escaped
+        && region
+            .object
+            .path()
+            .is_some_and(|bytes| printable(&bytes) == path)
 }
 
 /// The regions with their counters; without, if only `maps` can be read; `None` if neither.
@@ -217,6 +237,18 @@ fn read_regions(root: &dyn Root, pid: i32, gaps: &mut Vec<Gap>) -> Result<Option
     match counted {
         Some(pass) => Ok(Some(pass)),
         None => or_gap("the regions", read_maps(root, pid).map(Pass::quick)),
+    }
+}
+
+/// What is missing of a text that ends too early.
+fn gap_of(cut: &Cut) -> Gap {
+    let what = match cut.has_maps {
+        true => "what is resident, dirty, swapped and shared",
+        false => "every mapping",
+    };
+    Gap {
+        what: format!("{what} from {:#x} on", cut.from.0).into(),
+        why: format!("smaps is cut short or damaged there: {}", cut.why),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A process that cannot be read in full, or not to the end: unknown is never 0, and each end has its own error.
 
-use observe::{ObserveError, Snapshot};
+use observe::{ObserveError, SavedRoot, Snapshot};
 use procfs::{DirRoot, Kib, Root, RootError};
 use std::cell::Cell;
 use std::io::{self, Read};
@@ -154,4 +154,68 @@ fn the_footprints_are_the_formulas() {
         Some(Kib(12288 - 11264 / 2 - 48 + 32 + 512 + 208))
     );
     assert!(!footprint.is_additive_estimated);
+}
+
+/// The saved process 7, in a folder of its own, with the first `lines` lines of its smaps and `half` a line more.
+fn cut_short(lines: usize, half: &str, has_maps: bool) -> Result<Snapshot, ObserveError> {
+    let saved = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../procfs/tests/fixtures/arm64-16k/7"
+    );
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["stat", "status", "auxv", "maps"] {
+        if name != "maps" || has_maps {
+            std::fs::copy(format!("{saved}/{name}"), dir.path().join(name)).unwrap();
+        }
+    }
+    let smaps = std::fs::read_to_string(format!("{saved}/smaps")).unwrap();
+    let mut text: String = smaps.split_inclusive('\n').take(lines).collect();
+    text.push_str(half);
+    std::fs::write(dir.path().join("smaps"), text).unwrap();
+    let root = SavedRoot::of_process(dir.path()).unwrap();
+    Snapshot::take(&root, 7)
+}
+
+#[test]
+fn a_saved_smaps_that_is_cut_short_shows_what_is_there() {
+    let saved = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../procfs/tests/fixtures/arm64-16k/7/smaps"
+    );
+    let smaps = std::fs::read_to_string(saved).unwrap();
+    // Three whole records; their VmFlags are the last lines.
+    let flags = smaps
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| line.starts_with("VmFlags"));
+    let three = flags.map(|(at, _)| at + 1).nth(2).unwrap();
+    for (lines, half) in [
+        (three + 5, ""),
+        (three + 5, "Shared_Cl"),
+        (three, "ffff"),
+        (three + 1, ""),
+    ] {
+        let part = cut_short(lines, half, false).unwrap();
+        let regions = part.regions.as_ref().unwrap();
+        assert_eq!(regions.len(), 3, "{lines} {half}");
+        assert!(regions.iter().all(|r| r.resident().is_some()));
+        let missing = part.cut_short.unwrap();
+        assert!(missing.contains("every mapping from 0x"), "{missing}");
+        assert!(
+            part.gaps
+                .iter()
+                .any(|gap| gap.why.contains("cut short or damaged there"))
+        );
+        // With maps every mapping is there, the figures of three are known.
+        let whole = cut_short(lines, half, true).unwrap();
+        let regions = whole.regions.as_ref().unwrap();
+        assert_eq!(regions.len(), 23);
+        assert_eq!(regions.iter().filter(|r| r.resident().is_some()).count(), 3);
+        assert_eq!(whole.totals().all.resident, None);
+        assert!(whole.cut_short.unwrap().contains("resident"));
+    }
+    let whole = cut_short(usize::MAX, "", true).unwrap();
+    assert_eq!((whole.regions.unwrap().len(), whole.cut_short), (23, None));
+    // Nothing whole is there: an error, as for a text that is no smaps.
+    assert!(cut_short(0, "rubbish", true).is_err());
 }

@@ -5,7 +5,6 @@ use super::headers::Machine;
 use super::prstatus::{CoreThread, Signal};
 use crate::{Gap, Region, Snapshot};
 use procfs::{Addr, Kib};
-use serde::Serialize;
 
 /// A range of addresses, and how much of it the core file has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,7 +26,7 @@ pub struct CoreFacts {
     pub machine: Machine,
     /// The signal that ended the process; `None` if none did (a core that gdb took from a live process).
     pub signal: Option<Signal>,
-    /// The threads. The kernel puts the one that caused the dump first.
+    /// The threads. The kernel puts the one that caused the dump first. Of a saved report they have no general registers.
     pub threads: Vec<CoreThread>,
     /// The segments, by address.
     pub segments: Vec<Dumped>,
@@ -102,67 +101,4 @@ impl CoreFacts {
         }
         lines
     }
-
-    pub(crate) fn json(&self) -> CoreJson {
-        let hex = |addr: Addr| format!("{:#x}", addr.0);
-        CoreJson {
-            written_by: if self.by_gdb { "gdb" } else { "kernel" },
-            signal: self.signal.map(|s| s.number),
-            signal_name: self.signal.map(|s| s.name()),
-            signal_code: self.signal.and_then(|s| s.code),
-            fault_address: self.signal.and_then(|s| s.fault).map(hex),
-            missing_bytes: self.cut.map_or(0, |c| c.missing_bytes()),
-            threads: self
-                .threads
-                .iter()
-                .map(|t| ThreadJson {
-                    tid: t.tid,
-                    signal: t.signal,
-                    pc: hex(t.pc),
-                    sp: hex(t.sp),
-                    thread_pointer: t.thread_pointer.map(hex),
-                })
-                .collect(),
-            segments: self
-                .segments
-                .iter()
-                .map(|s| SegmentJson {
-                    start: hex(s.start),
-                    end: hex(s.end),
-                    dumped: s.dumped,
-                    readable: s.readable,
-                })
-                .collect(),
-        }
-    }
-}
-
-/// The object `core` of the JSON report; bytes, addresses as in the rest of it.
-#[derive(Serialize)]
-pub(crate) struct CoreJson {
-    written_by: &'static str,
-    signal: Option<i32>,
-    signal_name: Option<String>,
-    signal_code: Option<i32>,
-    fault_address: Option<String>,
-    missing_bytes: u64,
-    threads: Vec<ThreadJson>,
-    segments: Vec<SegmentJson>,
-}
-
-#[derive(Serialize)]
-struct ThreadJson {
-    tid: i32,
-    signal: i16,
-    pc: String,
-    sp: String,
-    thread_pointer: Option<String>,
-}
-
-#[derive(Serialize)]
-struct SegmentJson {
-    start: String,
-    end: String,
-    dumped: u64,
-    readable: u64,
 }

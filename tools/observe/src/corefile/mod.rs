@@ -11,6 +11,7 @@
 //! Neighbours: `headers`, `notes` and `prstatus` read the file; `regions` names the mappings; `texts` prints. Absent: the files that were
 //! mapped. They may be others by now, and are never opened.
 
+mod document;
 mod error;
 mod facts;
 mod headers;
@@ -26,7 +27,7 @@ pub use facts::{CoreFacts, Dumped};
 pub use headers::Machine;
 pub use prstatus::{CoreThread, Signal};
 
-pub(crate) use facts::CoreJson;
+pub(crate) use document::CoreJson;
 
 use crate::{Gap, ObserveError, Snapshot};
 use headers::Headers;

@@ -3,6 +3,7 @@
 use super::parts::{self, HeapNotes, ImageJson, ThreadJson, ZoneJson};
 use super::region::{RegionIn, hex};
 use super::{FAMILY, SCHEMA};
+use crate::corefile::CoreJson;
 use crate::region::{Objects, printable};
 use crate::{Facts, Gap, Image, Moment, Region, Section, Snapshot};
 use procfs::{Addr, Kib, LimitValue};
@@ -64,6 +65,7 @@ pub fn read(source: impl Read) -> Result<Snapshot, ReadError> {
         footprint,
         changed_while_reading,
         not_read,
+        core,
         regions,
         threads,
         malloc_zones,
@@ -84,9 +86,10 @@ pub fn read(source: impl Read) -> Result<Snapshot, ReadError> {
         threads: threads.map(parts::threads),
         // Of the moment of reading only.
         longest_hold: None,
-        // What only a core file tells is in the document for other readers; a saved one is a snapshot like any other.
-        core: None,
+        core: core.and_then(CoreJson::facts),
         gaps: not_read.into_iter().map(Gap::from).collect(),
+        // It is among what was not read.
+        cut_short: None,
         changed_while_reading,
         root: shown(&process.root),
     })
@@ -122,6 +125,7 @@ struct DocumentIn {
     changed_while_reading: bool,
     #[serde(default)]
     not_read: Vec<NotReadIn>,
+    core: Option<CoreJson>,
     regions: Option<Regions>,
     threads: Option<Vec<ThreadJson>>,
     malloc_zones: Option<Vec<ZoneJson>>,

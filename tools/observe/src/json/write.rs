@@ -164,7 +164,7 @@ fn head(snapshot: &Snapshot) -> Head<'_> {
             page_tables: bytes(facts.page_tables),
         },
         changed_while_reading: snapshot.changed_while_reading,
-        core: snapshot.core.as_ref().map(crate::corefile::CoreFacts::json),
+        core: snapshot.core.as_ref().map(CoreJson::from),
         not_read: snapshot
             .gaps
             .iter()

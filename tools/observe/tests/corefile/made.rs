@@ -146,6 +146,11 @@ fn the_report_says_that_it_is_a_core_and_what_is_unknown() {
     }
     let mut json = Vec::new();
     observe::json::write(&core.snapshot().unwrap(), &mut json).unwrap();
+    // What is read back says all of it again.
+    let back = observe::json::read(json.as_slice()).unwrap();
+    let mut again = Vec::new();
+    report(&back, &Options::default(), &mut again).unwrap();
+    assert_eq!(String::from_utf8(again).unwrap(), text);
     let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
     assert_eq!(json["core"]["threads"][0]["sp"], "0x70008000");
     assert_eq!(json["core"]["segments"][0]["dumped"], 0);
@@ -177,6 +182,10 @@ fn a_core_that_is_cut_short_says_what_is_missing_and_shows_the_rest() {
     let core = CoreRoot::open(path).unwrap();
     let cut = core.facts().cut.unwrap();
     assert_eq!(cut.missing_bytes(), 0x2800);
+    let mut json = Vec::new();
+    observe::json::write(&core.snapshot().unwrap(), &mut json).unwrap();
+    let back = observe::json::read(json.as_slice()).unwrap();
+    assert_eq!(back.core.unwrap().cut, Some(cut));
     assert_eq!(
         (cut.whole_segments, cut.segments, cut.missing_from),
         (5, 6, Some(Addr(0x7fff_0800)))
