@@ -8,7 +8,8 @@ use heap_target::{Target, compile, mappings, page, wait_stopped};
 use observe::heap::{Limits, ProcMemory, glibc_zones, recognise};
 use procfs::DirRoot;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 /// The allocators found in a process, each once.
 fn allocators(pid: i32) -> Option<Vec<(&'static str, bool)>> {
@@ -109,4 +110,86 @@ fn mimalloc() {
 #[test]
 fn tcmalloc() {
     preloaded("libtcmalloc_minimal.so.4", "tcmalloc");
+}
+
+/// Whether the allocator's memory is found, as a guess, in the process of this command, which waits for its input. Skipped where the
+/// program is not installed.
+fn waits_with(command: &mut Command, allocator: &'static str) {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let started = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let Ok(child) = started else {
+        println!("skipped: no {name} here");
+        return;
+    };
+    let mut process = Process(child);
+    let pid = i32::try_from(process.0.id()).unwrap();
+    let mut found = Vec::new();
+    // Its runtime makes the heap some time after its start; a virtual machine on a loaded host takes seconds.
+    for _ in 0..400 {
+        if process.0.try_wait().unwrap().is_some() {
+            println!("skipped: {name} did not wait for its input");
+            return;
+        }
+        match allocators(pid) {
+            None => return,
+            Some(now) if now.contains(&(allocator, true)) => return,
+            Some(now) => found = now,
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("{allocator} is not found in {name}: {found:?}");
+}
+
+/// A process that ends with the test.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// Go's own formatter is a program of Go's, and needs no compiling.
+#[test]
+fn go() {
+    waits_with(&mut Command::new("gofmt"), "Go");
+}
+
+#[test]
+fn v8() {
+    waits_with(Command::new("node").args(["-e", "process.stdin.resume()"]), "V8");
+}
+
+#[test]
+fn jvm() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = dir.path().join("Waits.java");
+    let program =
+        "public class Waits { public static void main(String[] a) throws Exception { System.in.read(); } }";
+    std::fs::write(&source, program).unwrap();
+    waits_with(Command::new("java").arg("-Xmx64m").arg(&source), "JVM");
+}
+
+#[test]
+fn musl() {
+    let dir = tempfile::tempdir().unwrap();
+    let (source, program) = (dir.path().join("waits.c"), dir.path().join("waits"));
+    // Groups of small blocks grow out of the program's own pages; a large block has a mapping, which is a group too.
+    let text = "#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\nint main(void) { char *p = malloc(1 << 20); \
+                memset(p, 1, 1 << 20); getchar(); return p[7]; }\n";
+    std::fs::write(&source, text).unwrap();
+    let compiled = Command::new("musl-gcc")
+        .arg("-o")
+        .args([&program, &source])
+        .status();
+    if !compiled.is_ok_and(|status| status.success()) {
+        println!("skipped: no musl-gcc here");
+        return;
+    }
+    waits_with(&mut Command::new(program), "musl malloc");
 }

@@ -40,7 +40,7 @@ const NAMES: [(&str, &str); 16] = [
 /// An allocator that is told by its code and its layout.
 struct Known {
     allocator: &'static str,
-    /// How the name of a loaded file begins.
+    /// How the name of a loaded file begins; one that ends in `.so` is the whole name.
     files: &'static [&'static str],
     note: &'static str,
     fits: fn(&Mapping, &mut Words<'_>) -> bool,
@@ -55,7 +55,8 @@ const KNOWN: [Known; 7] = [
     },
     Known {
         allocator: "musl malloc",
-        files: &["ld-musl-", "libc.musl-"],
+        // Debian's loader is a link to `libc.so`; glibc's is `libc.so.6`.
+        files: &["ld-musl-", "libc.musl-", "libc.so"],
         note: "a group that its meta record points back to",
         fits: is_musl_group,
     },
@@ -132,7 +133,11 @@ pub fn recognise(maps: &[Mapping], memory: Option<&dyn Memory>) -> Vec<Recognise
 }
 
 fn begins_with_any(name: &str, starts: &[&str]) -> bool {
-    starts.iter().any(|start| name.starts_with(start))
+    let is_it = |start: &&str| match start.ends_with(".so") {
+        true => name == *start,
+        false => name.starts_with(*start),
+    };
+    starts.iter().any(|start| is_it(&start))
 }
 
 fn aligned(value: u64, unit: u64) -> bool {
