@@ -9,7 +9,7 @@ const MOST_HELD: Duration = Duration::from_micros(250);
 
 /// Long enough for whoever was woken to take the lock: that takes 20 us here, and with a pause of 1 us the next call was often there
 /// first. The kernel adds some 50 us to the sleep of an ordinary process.
-const GAP: Duration = Duration::from_micros(50);
+const GAP: Duration = Duration::from_micros(100);
 
 /// How long calls have held the target's `mmap_lock` since the last pause.
 ///
