@@ -68,6 +68,10 @@ pub fn save(snapshot: &Snapshot, path: &Path, is_forced: bool) -> Result<(), Fil
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
+    if !folder.is_dir() {
+        let what = format!("cannot save: there is no folder {}", folder.display());
+        return Err(FileError::new(path, what));
+    }
     // Removed when it is dropped without its new name.
     let file = tempfile::Builder::new()
         .prefix(".vmmap-")
