@@ -202,6 +202,11 @@ struct Match<'a> {
 pub fn find<'a>(sources: &'a [Source], target: &Target) -> Result<(&'a Source, i32), Failure> {
     let found = match target {
         Target::Pid { machine, pid } => by_pid(sources, *machine, *pid),
+        Target::Name(name) if name.is_empty() => {
+            return Err(Failure::usage(
+                "which process? the name is empty; give an id or a name",
+            ));
+        }
         Target::Name(name) => by_name(sources, name)?,
     };
     match found.as_slice() {
@@ -269,6 +274,9 @@ fn nothing(sources: &[Source], target: &Target) -> Failure {
             pid,
         } => format!("no process {pid} on machine {machine} (looked in {places})"),
         Target::Pid { machine: None, pid } => format!("no process {pid} in {places}"),
+        Target::Name(digits) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
+            format!("no process {digits} in {places}: ids end at {}", i32::MAX)
+        }
         Target::Name(name) => format!("no process is called \"{name}\" in {places}"),
     })
 }

@@ -346,3 +346,19 @@ fn the_working_set_is_what_was_touched() {
         "{error}"
     );
 }
+
+/// The later side lives: the page has its pages' states beside the diff. Of a saved one nobody knows them.
+#[test]
+fn the_page_of_a_diff_shows_the_pages_of_a_living_process() {
+    let own = std::process::id().to_string();
+    let page = shown(&["-d", "0.01", "--html", "-", &own]);
+    assert!(page.contains("id=\"data-diff\"") && page.contains("id=\"data-pages\""));
+    let dir = TempDir::new().expect("a folder for the test");
+    let file = dir.path().join("saved");
+    let file = file.to_str().expect("a path of ours");
+    shown(&["--save", file, &own]);
+    let page = shown(&["--diff", file, &own, "--html", "-"]);
+    assert!(page.contains("id=\"data-diff\"") && page.contains("id=\"data-pages\""));
+    let page = shown(&["--diff", file, file, "--html", "-"]);
+    assert!(page.contains("id=\"data-diff\"") && !page.contains("id=\"data-pages\""));
+}

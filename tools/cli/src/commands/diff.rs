@@ -110,14 +110,22 @@ impl TimeArgs {
             target::subject(sources, target.ok_or_else(missing)?)
         };
         if let Some([before, after]) = self.diff.as_deref() {
-            let both = || Ok((look(sources, before, take)?, look(sources, after, take)?));
-            return Some(both().and_then(|(a, b)| self.show(&a, &b, screen, shape)));
+            let mut both = || {
+                let before = target::subject(sources, before)?.snapshot(take)?;
+                let later = target::subject(sources, after)?;
+                let after = later.snapshot(take)?;
+                let root = running(&later).map(|(source, _)| source.root.as_ref());
+                self.show(&before, &after, root, screen, shape)
+            };
+            return Some(both());
         }
         if let Some(time) = self.delta {
-            let both = || {
-                live(&one()?, "-d").and_then(|(source, pid)| two_looks(source.root.as_ref(), pid, time, take))
-            };
-            return Some(both().and_then(|(a, b)| self.show(&a, &b, screen, shape)));
+            return Some(one().and_then(|subject| {
+                let (source, pid) = live(&subject, "-d")?;
+                let root = source.root.as_ref();
+                let (before, after) = two_looks(root, pid, time, take)?;
+                self.show(&before, &after, Some(root), screen, shape)
+            }));
         }
         if let Some(time) = self.wss {
             return Some(one().and_then(|subject| {
@@ -138,18 +146,19 @@ impl TimeArgs {
         }))
     }
 
+    /// `root`: where the later side lives, if it does.
     fn show(
         &self,
         before: &Snapshot,
         after: &Snapshot,
+        root: Option<&dyn Root>,
         screen: &mut Screen,
         shape: &Shape<'_>,
     ) -> Result<(), Failure> {
         use std::io::Write;
         let diff = Diff::between(before, after);
         if let Some(file) = shape.html {
-            // The later side may be a file, or have moved on since: its pages are not shown.
-            super::html::write(after, None, Some(&diff), file, screen)?;
+            super::html::write(after, root, Some(&diff), file, screen)?;
         } else if shape.is_json {
             diff::write_json(&diff, screen)?;
         } else {
@@ -179,18 +188,18 @@ fn within(diff: &Diff<'_>, most: Bytes) -> Result<(), Failure> {
     })
 }
 
-fn look(sources: &[Source], word: &str, take: Take) -> Result<Snapshot, Failure> {
-    target::subject(sources, word)?.snapshot(take)
+/// Where the process runs, if it does.
+fn running<'a>(subject: &Subject<'a>) -> Option<(&'a Source, i32)> {
+    match subject {
+        Subject::Live { source, pid } if source.root.is_live() => Some((source, *pid)),
+        _ => None,
+    }
 }
 
 /// The process, which must be alive for this option.
 fn live<'a>(subject: &Subject<'a>, option: &str) -> Result<(&'a Source, i32), Failure> {
-    match subject {
-        Subject::Live { source, pid } if source.root.is_live() => Ok((source, *pid)),
-        _ => Err(Failure::usage(format!(
-            "{option} needs a process that runs, not a saved one"
-        ))),
-    }
+    running(subject)
+        .ok_or_else(|| Failure::usage(format!("{option} needs a process that runs, not a saved one")))
 }
 
 fn two_looks(root: &dyn Root, pid: i32, time: Duration, take: Take) -> Result<(Snapshot, Snapshot), Failure> {

@@ -243,7 +243,7 @@ impl Args {
         screen.flush()?;
         let cut = snapshot.core.as_ref().and_then(|core| core.cut);
         match (&snapshot.regions, cut) {
-            (Some(_), None) => Ok(()),
+            (Some(_), None) => whole(&snapshot),
             (Some(_), Some(cut)) => Err(Failure::partial(format!(
                 "{}: {cut}",
                 self.target.as_deref().unwrap_or_default()
@@ -297,9 +297,13 @@ impl Args {
 
 /// Whether all was shown.
 pub(super) fn whole(snapshot: &Snapshot) -> Result<(), Failure> {
-    match snapshot.regions {
-        Some(_) => Ok(()),
-        None => Err(in_part(snapshot)),
+    match (&snapshot.regions, &snapshot.cut_short) {
+        (Some(_), None) => Ok(()),
+        (Some(_), Some(missing)) => Err(Failure::partial(format!(
+            "{} is shown in part: {missing}",
+            snapshot.root
+        ))),
+        (None, _) => Err(in_part(snapshot)),
     }
 }
 
