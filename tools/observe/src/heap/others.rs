@@ -133,11 +133,10 @@ pub fn recognise(maps: &[Mapping], memory: Option<&dyn Memory>) -> Vec<Recognise
 }
 
 fn begins_with_any(name: &str, starts: &[&str]) -> bool {
-    let is_it = |start: &&str| match start.ends_with(".so") {
+    starts.iter().any(|start| match start.ends_with(".so") {
         true => name == *start,
-        false => name.starts_with(*start),
-    };
-    starts.iter().any(|start| is_it(&start))
+        false => name.starts_with(start),
+    })
 }
 
 fn aligned(value: u64, unit: u64) -> bool {
