@@ -1,5 +1,7 @@
 //! A process that cannot be read in full, or not to the end: unknown is never 0, and each end has its own error.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use observe::{ObserveError, SavedRoot, Snapshot};
 use procfs::{DirRoot, Kib, Root, RootError};
 use std::cell::Cell;
