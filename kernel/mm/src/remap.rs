@@ -196,6 +196,8 @@ fn move_fixed(
 ) -> Result<VirtAddr, MapError> {
     space.may_add_maps(space.vmas.growth_by_removal(target))?;
     unmap_pages(core, files, space, target);
+    // Only what keeps its size may be more than one mapping (Linux: `vrm_move_only`).
+    let keeps_size = plan.old.count() == plan.new_count && !plan.dont_unmap;
     let mut plan = *plan;
     let tail = tail(&plan);
     if !tail.is_empty() {
@@ -203,7 +205,7 @@ fn move_fixed(
         plan.old = PageRange::new(plan.old.start(), tail.start()).expect("the tail lies inside");
     }
     let vma = *space.vmas.find(plan.old.start()).ok_or(MapError::Unmapped)?;
-    if plan.old.end() > vma.range.end() && plan.old.count() == plan.new_count && !plan.dont_unmap {
+    if plan.old.end() > vma.range.end() && keeps_size {
         return move_many(core, files, space, &plan, target);
     }
     check_growth(core, space, &vma, &plan)?;

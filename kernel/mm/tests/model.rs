@@ -744,6 +744,12 @@ impl Pair {
             fixed: fixed.map(|page| self.address(page, 0)),
             dont_unmap,
         };
+        // Several mappings move one after the other, and RAM may run out between them: what calls-mremap records of Linux
+        // is the judge of that.
+        let of_one = self.world.run_end(space, start).is_none_or(|run| end <= run);
+        if fixed.is_some() && len == new && !of_one {
+            return;
+        }
         let answer = self.memory.remap(id, &request);
         let overlap = fixed.is_some_and(|f| f < end && start < f + new);
         let first = self.world.space(space).pages.get(&start).cloned();

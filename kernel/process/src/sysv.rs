@@ -137,7 +137,7 @@ impl Segments {
     pub(crate) fn add(&mut self, mut segment: Segment) -> Option<i32> {
         let place = (0..MOST_SEGMENTS as u16).find(|place| !self.places.contains_key(place))?;
         // 16 bits less the sign of the number.
-        self.sequence = (self.sequence + 1) & 0xffff;
+        self.sequence = self.sequence.wrapping_add(1);
         segment.sequence = self.sequence;
         let number = Self::number(place, &segment);
         self.places.insert(place, segment);
