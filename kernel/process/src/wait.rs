@@ -13,14 +13,65 @@ use abi::flags::PollEvents;
 use crate::file::fifo::Opening;
 use crate::futex::Waiter;
 
-/// Counts what happened inside the kernel that could end somebody's wait: bytes in a pipe, a child's end, a signal.
+/// Counts what happened inside the kernel that could end somebody's wait: bytes in a pipe, a child's end, a signal. Whoever rings
+/// it for bytes counts them too ([`Bell::holder`]).
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Bell(Rc<Cell<u64>>);
+pub(crate) struct Bell(Rc<Cell<u64>>, Rc<Cell<usize>>);
+
+/// Bytes that wait in pipes and sockets, all together: beyond that each holds [`Held::LEAST`] and no more, for they are the host's
+/// memory. Linux limits pipes of each user (`fs.pipe-user-pages-soft`), and charges sockets.
+pub(crate) const MOST_HELD: usize = 128 << 20;
+
+/// How many bytes one pipe or socket holds.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    own: Cell<usize>,
+    all: Rc<Cell<usize>>,
+}
+
+impl Held {
+    /// What each may hold in any case: `PIPE_BUF`, which is written whole.
+    pub(crate) const LEAST: usize = 4096;
+
+    /// How many these are.
+    pub(crate) fn get(&self) -> usize {
+        self.own.get()
+    }
+
+    /// They are so many now.
+    pub(crate) fn set(&self, own: usize) {
+        let others = self.all.get().saturating_sub(self.own.replace(own));
+        self.all.set(others.saturating_add(own));
+    }
+
+    /// How many more may come where there is room for so many.
+    pub(crate) fn room(&self, most: usize) -> usize {
+        let most = match self.all.get() < MOST_HELD {
+            true => most,
+            false => most.min(Self::LEAST),
+        };
+        most.saturating_sub(self.own.get())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
 
 impl Bell {
     /// Something happened.
     pub(crate) fn ring(&self) {
         self.0.set(self.0.get() + 1);
+    }
+
+    /// What counts the bytes of one more pipe or socket.
+    pub(crate) fn holder(&self) -> Held {
+        Held {
+            own: Cell::new(0),
+            all: Rc::clone(&self.1),
+        }
     }
 
     /// How often it rang.

@@ -12,7 +12,7 @@ use abi::Errno;
 use abi::flags::PollEvents;
 
 use super::pulse::Pulse;
-use crate::wait::Bell;
+use crate::wait::{Bell, Held};
 
 /// Pages that a pipe holds at first (`PIPE_DEF_BUFFERS`).
 const PAGES: usize = 16;
@@ -25,6 +25,7 @@ const PIPE_BUF: usize = 4096;
 #[derive(Debug, Default)]
 pub(crate) struct Pipe {
     bytes: RefCell<VecDeque<u8>>,
+    held: Held,
     capacity: Cell<usize>,
     readers: Cell<u32>,
     writers: Cell<u32>,
@@ -71,6 +72,7 @@ impl Pipe {
     /// A pipe without ends, for pages of this size.
     pub(crate) fn new(bell: &Bell, number: u64, page: usize) -> Rc<Self> {
         Rc::new(Self {
+            held: bell.holder(),
             bell: bell.clone(),
             number,
             capacity: Cell::new(PAGES * page),
@@ -136,13 +138,14 @@ impl End {
         if bytes.is_empty() && !to.is_empty() {
             return (self.pipe.writers.get() == 0).then_some(0);
         }
-        if self.room(&bytes) < PIPE_BUF {
+        if self.room() < PIPE_BUF {
             self.pipe.pulse.made_room();
         }
         let count = bytes.len().min(to.len());
         for (slot, byte) in to.iter_mut().zip(bytes.drain(..count)) {
             *slot = byte;
         }
+        self.pipe.held.set(bytes.len());
         self.pipe.bell.ring();
         Some(count)
     }
@@ -153,12 +156,13 @@ impl End {
             return Written::Broken;
         }
         let mut bytes = self.pipe.bytes.borrow_mut();
-        let room = self.room(&bytes);
+        let room = self.room();
         let count = room.min(from.len());
         if count < from.len() && (from.len() <= PIPE_BUF || count == 0) {
             return Written::Full;
         }
         bytes.extend(&from[..count]);
+        self.pipe.held.set(bytes.len());
         self.pipe.pulse.arrived();
         self.pipe.bell.ring();
         Written::Bytes(count)
@@ -169,7 +173,7 @@ impl End {
         let bytes = self.pipe.bytes.borrow();
         let mut events = PollEvents::empty();
         if self.writes {
-            if self.room(&bytes) >= PIPE_BUF {
+            if self.room() >= PIPE_BUF {
                 events |= PollEvents::OUT | PollEvents::WRNORM;
             }
             if self.pipe.readers.get() == 0 {
@@ -187,8 +191,8 @@ impl End {
         events
     }
 
-    fn room(&self, bytes: &VecDeque<u8>) -> usize {
-        self.pipe.capacity.get().saturating_sub(bytes.len())
+    fn room(&self) -> usize {
+        self.pipe.held.room(self.pipe.capacity.get())
     }
 
     /// How many bytes it holds (`F_GETPIPE_SZ`).

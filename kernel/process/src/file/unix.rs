@@ -13,7 +13,7 @@ use abi::flags::PollEvents;
 use super::File;
 use super::pulse::Pulse;
 pub(crate) use super::unix_names::{Hub, Names, Parcel, Sender, Style, address_of, name_of};
-use crate::wait::Bell;
+use crate::wait::{Bell, Held};
 
 /// Bytes that wait for one socket at most (`net.core.wmem_default`).
 pub(crate) const CAPACITY: usize = 212_992;
@@ -82,7 +82,7 @@ pub(crate) struct Socket {
     pub(crate) number: u64,
     state: RefCell<State>,
     queue: RefCell<VecDeque<Message>>,
-    queued: Cell<usize>,
+    queued: Held,
     name: Rc<RefCell<Vec<u8>>>,
     no_more_in: Cell<bool>,
     no_more_out: Cell<bool>,
@@ -104,7 +104,7 @@ impl Socket {
             number,
             state: RefCell::default(),
             queue: RefCell::default(),
-            queued: Cell::new(0),
+            queued: bell.holder(),
             name: Rc::default(),
             no_more_in: Cell::new(false),
             no_more_out: Cell::new(false),
@@ -328,7 +328,7 @@ impl Socket {
         if receiver.no_more_in.get() {
             return Err(Errno::EPIPE.into());
         }
-        let room = CAPACITY.saturating_sub(receiver.queued.get());
+        let room = receiver.queued.room(CAPACITY);
         let count = match self.style {
             // An empty write to a stream is nothing at all.
             Style::Stream if bytes.is_empty() => return Ok(0),
@@ -486,9 +486,9 @@ impl Socket {
         if self.error.get().is_some() {
             events |= PollEvents::ERR;
         }
-        let full = self
-            .peer()
-            .is_some_and(|peer| peer.queued.get() > CAPACITY / 4 || peer.is_crowded());
+        let full = self.peer().is_some_and(|peer| {
+            peer.queued.get() > CAPACITY / 4 || peer.queued.room(CAPACITY) == 0 || peer.is_crowded()
+        });
         if !self.is_listening() && !full {
             events |= PollEvents::OUT | PollEvents::WRNORM | PollEvents::WRBAND;
         }

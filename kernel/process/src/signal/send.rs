@@ -5,6 +5,7 @@ use std::rc::Rc;
 use abi::process::RLIMIT_SIGPENDING;
 use abi::signal::{DefaultAction, SIG_DFL, SIG_IGN, SigAction, SigDetail, SigInfo, SigSet, Signal, code, sa};
 
+use super::queue::REAL_TIME;
 use crate::kernel::Kernel;
 use crate::task::{Exit, Pid, Report, State};
 
@@ -33,7 +34,7 @@ impl Kernel {
         };
         if !self.is_dead(process) && self.is_wanted(process, info.signal) {
             let task = self.task(process);
-            let limit = task.limits[RLIMIT_SIGPENDING].current;
+            let limit = self.queue_limit(process, info.signal, task.signals.shared.borrow().waiting());
             task.signals.shared.borrow_mut().post(info, limit);
             self.note_posted(process, info.signal);
         }
@@ -44,11 +45,32 @@ impl Kernel {
         let Some(task) = self.tasks.get(&to) else { return };
         let process = task.tgid;
         if task.state != State::Zombie && self.is_wanted(to, info.signal) {
+            let limit = self.queue_limit(to, info.signal, self.task(to).signals.own.waiting());
             let task = self.task_mut(to);
-            let limit = task.limits[RLIMIT_SIGPENDING].current;
             task.signals.own.post(info, limit);
             self.note_posted(process, info.signal);
         }
+    }
+
+    /// How many signals may wait in a queue that has so many: `RLIMIT_SIGPENDING`, which root may set as it likes; and all
+    /// queues together have a limit, for they are the host's memory.
+    pub(crate) fn queue_limit(&self, to: Pid, signal: Signal, waiting: u64) -> u64 {
+        /// A queue as long as this is left in peace.
+        const FEW: u64 = 256;
+        const MOST: u64 = 1 << 18;
+        let limit = self.task(to).limits[RLIMIT_SIGPENDING].current;
+        if signal.get() < REAL_TIME || waiting < FEW {
+            return limit;
+        }
+        let all = self.tasks.values().map(|task| {
+            let shared = if task.is_first() {
+                task.signals.shared.borrow().waiting()
+            } else {
+                0
+            };
+            task.signals.own.waiting() + shared
+        });
+        if all.sum::<u64>() < MOST { limit } else { 0 }
     }
 
     /// What a signal does to others before it is delivered, and whether it has any effect on its target at all.

@@ -3,7 +3,6 @@
 use abi::Errno;
 use abi::bytes::get_u32;
 use abi::nr;
-use abi::process::RLIMIT_SIGPENDING;
 use abi::signal::{SigInfo, SigSet, Signal, code};
 
 use super::signal::check_size;
@@ -55,7 +54,7 @@ fn queue(call: &mut Call<'_>, to: Target, target: i32, number: u64, info_at: u64
         Target::Process => task.signals.shared.borrow().waiting(),
         Target::Thread => task.signals.own.waiting(),
     };
-    if signal.get() >= REAL_TIME && waiting >= task.limits[RLIMIT_SIGPENDING].current {
+    if signal.get() >= REAL_TIME && waiting >= call.kernel.queue_limit(target, signal, waiting) {
         return Err(Errno::EAGAIN.into());
     }
     let detail = SigInfo::queued_detail(&bytes);

@@ -26,6 +26,9 @@ pub(super) const CALLS: &[(usize, Handler)] = &[
 
 /// POSIX timers of one process at most; Linux counts them as pending signals (`RLIMIT_SIGPENDING`).
 const MOST_TIMERS: usize = 4096;
+/// POSIX timers of all processes together, and how many each may have in any case: they are the host's memory.
+const MOST_TOGETHER: usize = 1 << 17;
+const FEW_TIMERS: usize = 32;
 
 /// The interval timers of `setitimer(2)`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -129,8 +132,14 @@ fn timer_create(call: &mut Call<'_>) -> Answer {
         _ => return Err(Errno::EINVAL.into()),
     };
     let timers = &call.kernel.process_mut(call.pid).timers;
-    let id = timers.next;
-    if timers.posix.len() >= MOST_TIMERS || id > i32::MAX as u32 {
+    let (id, own) = (timers.next, timers.posix.len());
+    let all = || {
+        call.kernel
+            .tasks()
+            .map(|task| task.timers.posix.len())
+            .sum::<usize>()
+    };
+    if own >= MOST_TIMERS || own >= FEW_TIMERS && all() >= MOST_TOGETHER || id > i32::MAX as u32 {
         return Err(Errno::EAGAIN.into());
     }
     let (told, signal, value) = match event_at {
