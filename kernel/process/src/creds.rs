@@ -77,6 +77,26 @@ impl Creds {
         self.is_root() || users.iter().all(|id| *id == self.uid) && groups.iter().all(|id| *id == self.gid)
     }
 
+    /// What a task may do with something of this mode and owner: bits of read, write, run. Root may do what anybody may
+    /// (`generic_permission`, `CAP_DAC_OVERRIDE`). `effective` is for all calls but `access(2)`.
+    pub(crate) fn allowed(&self, mode: u32, (owner, group): (u32, u32), effective: bool) -> u32 {
+        const READ_WRITE: u32 = 6;
+        let (uid, gid) = match effective {
+            true => (self.fsuid, self.fsgid),
+            false => (self.uid, self.gid),
+        };
+        let runs = mode & 0o111 != 0;
+        if uid == 0 {
+            READ_WRITE | u32::from(runs)
+        } else if uid == owner {
+            mode >> 6 & 7
+        } else if gid == group || self.groups.contains(&group) {
+            mode >> 3 & 7
+        } else {
+            mode & 7
+        }
+    }
+
     /// Notes whether these rights are other than the machine's.
     pub(crate) fn compare_with(&mut self, machine: &Self) {
         self.other =

@@ -627,3 +627,27 @@ fn without_a_network_there_are_no_ip_sockets() {
     assert!(jail.call(SOCKET, [1, 1, 0, 0, 0, 0]) >= 0);
     assert_eq!(jail.call(SOCKET, [1, 1, 77, 0, 0, 0]), -93);
 }
+
+/// A directory that is renamed takes those with it who are inside; one that is moved out has no names in there any more.
+#[test]
+fn a_moved_directory_is_found_by_who_is_inside() {
+    const GETCWD: u64 = 17;
+    let mut jail = Jail::new(|_| {});
+    fs::write(jail.inside("a/b/here"), "x").unwrap();
+    let path = jail.text(0, "/a/b");
+    assert_eq!(jail.call(CHDIR, [path, 0, 0, 0, 0, 0]), 0);
+    let here = jail.text(0, "here");
+    let dot = jail.text(1, ".");
+    let fd = jail.call(OPENAT, [HERE, dot, O_DIRECTORY, 0, 0, 0]);
+    assert!(fd >= 0);
+    fs::rename(jail.inside("a"), jail.inside("z")).unwrap();
+    for from in [HERE, fd as u64] {
+        assert!(jail.call(OPENAT, [from, here, 0, 0, 0, 0]) >= 0);
+    }
+    assert_eq!(jail.call(GETCWD, [jail.area + BUFFER, 4096, 0, 0, 0, 0]), 5);
+    fs::rename(jail.inside("z/b"), jail.folder.path().join("out")).unwrap();
+    for from in [HERE, fd as u64] {
+        assert_eq!(jail.call(OPENAT, [from, here, 0, 0, 0, 0]), ENOENT);
+    }
+    assert_eq!(jail.call(GETCWD, [jail.area + BUFFER, 4096, 0, 0, 0, 0]), ENOENT);
+}

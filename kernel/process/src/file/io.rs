@@ -91,7 +91,7 @@ impl Kernel {
             Kind::Device(Device::Full) => Err(Errno::ENOSPC.into()),
             Kind::Device(_) => Ok(from.len()),
             Kind::Text { reader, .. } | Kind::Live { reader } => {
-                Ok(proc::write(self, *reader, &file.path, position, from)?)
+                Ok(proc::write(self, (*reader, pid), &file.path, position, from)?)
             }
             Kind::Directory { .. } | Kind::Listing(_) | Kind::Place(_) => Err(Errno::EBADF.into()),
         }

@@ -180,6 +180,11 @@ impl Kernel {
         if access != 0 && seen.mode & 0o222 == 0 {
             return Err(Errno::EACCES);
         }
+        // Read, write, both.
+        let wanted = [4, 2, 6, 6][access as usize & 3];
+        if self.task(pid).creds.allowed(seen.mode, seen.owner, true) & wanted != wanted {
+            return Err(Errno::EACCES);
+        }
         if flags.contains(OpenFlags::DIRECTORY) {
             return Err(Errno::ENOTDIR);
         }

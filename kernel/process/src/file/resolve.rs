@@ -9,6 +9,7 @@ use std::rc::Rc;
 use abi::Errno;
 use abi::fs::{AT_FDCWD, PATH_MAX};
 
+use super::host::errno;
 use super::{Device, Kind, bundle};
 use crate::kernel::Kernel;
 use crate::proc;
@@ -176,12 +177,31 @@ impl Kernel {
         }
         let (directory, anchor) = self.directory(pid, from)?;
         if self.config.root.is_some() {
+            let directory = match &anchor {
+                Some(anchor) => self.path_now(anchor)?,
+                None => directory,
+            };
             return self.confine(place(join(&directory, path)));
         }
         Ok(match (place(join(&directory, path)), anchor) {
             (Place::Host(host), Some(anchor)) => Place::Host(host.within(anchor, path)),
             (place, _) => place,
         })
+    }
+
+    /// The path that an open directory of the host has now: it may have been renamed since it was opened.
+    ///
+    /// # Errors
+    /// `ENOENT` if it was removed, or is outside of the root folder by now.
+    pub(crate) fn path_now(&self, directory: &OwnedFd) -> Result<Vec<u8>, Errno> {
+        if rustix::fs::fstat(directory).map_err(errno)?.st_nlink == 0 {
+            return Err(Errno::ENOENT);
+        }
+        let path = rustix::fs::readlinkat(rustix::fs::CWD, fd_path(directory), Vec::new()).map_err(errno)?;
+        match &self.config.root {
+            Some(root) => root.inside_now(path.as_bytes()),
+            None => Ok(path.into_bytes()),
+        }
     }
 
     /// With a root folder: a path of the host means what lies there inside.

@@ -141,6 +141,24 @@ impl Root {
         Ok(self.inside(host.into_bytes()))
     }
 
+    /// The guest's name of a path that the host has just told, wherever the root folder itself is by now.
+    ///
+    /// # Errors
+    /// `ENOENT` for one outside.
+    pub(crate) fn inside_now(&self, host: &[u8]) -> Result<Vec<u8>, Errno> {
+        let name = format!("/proc/self/fd/{}", self.folder.as_raw_fd());
+        let own = rustix::fs::readlinkat(CWD, name, Vec::new()).map_err(errno)?;
+        let own = own.as_bytes();
+        if own == b"/" {
+            return Ok(host.to_vec());
+        }
+        match host.strip_prefix(own).ok_or(Errno::ENOENT)? {
+            b"" => Ok(b"/".to_vec()),
+            rest if rest.starts_with(b"/") => Ok(rest.to_vec()),
+            _ => Err(Errno::ENOENT),
+        }
+    }
+
     /// The guest's name of a path of the host; one that is not inside (it was moved out) is shown as `/`.
     pub(crate) fn inside(&self, host: Vec<u8>) -> Vec<u8> {
         if self.path == b"/" {

@@ -168,13 +168,14 @@ pub(crate) fn read_live(
 /// Writes to a file; `position` is where, for `mem`.
 pub(crate) fn write(
     kernel: &mut Kernel,
-    caller: Pid,
+    (opener, writer): (Pid, Pid),
     path: &[u8],
     position: u64,
     from: &[u8],
 ) -> Result<usize, Errno> {
-    let node = find(kernel, caller, path)?;
-    write::write(kernel, caller, &node, position, from)
+    // Whoever opened it may have ended since; what may be written depends on who writes.
+    let node = find(kernel, opener, path)?;
+    write::write(kernel, writer, &node, position, from)
 }
 
 /// The entries of a directory.

@@ -199,3 +199,131 @@ fn netlink_is_asked_and_not_told_by_sendfile() {
     assert_eq!(b.call(nr::WRITE, &[fd as u64, at, 32]), err(Errno::EPERM));
     assert_eq!(b.call(nr::SENDFILE, &[fd as u64, file, 0, 32]), err(Errno::EPERM));
 }
+
+/// Pipes and sockets that nobody reads: what they hold together has an end, and each still takes what must be written whole.
+#[test]
+fn what_waits_in_pipes_has_an_end() {
+    let mut b = Bench::new();
+    assert_eq!(b.limit(RLIMIT_NOFILE, 1 << 16, 1 << 16), 0);
+    let (at, text) = (b.pages(1), b.pages(64));
+    let mut written = 0;
+    for _ in 0..200 {
+        assert_eq!(b.call(nr::PIPE2, &[at, 0o4000]), 0);
+        let write = u32::from_le_bytes(b.take(at + 4));
+        assert_eq!(b.call(nr::FCNTL, &[write.into(), 1031, 1 << 20]), 1 << 20);
+        let count = b.call(nr::WRITE, &[write.into(), text, 1 << 20]);
+        assert!(count >= 4096, "{count}");
+        written += count as usize;
+    }
+    assert!(written < crate::wait::MOST_HELD + (2 << 20), "{written} bytes");
+    assert_eq!(b.call(nr::SOCKETPAIR, &[1, 1 | 0o4000, 0, at]), 0);
+    let one = u32::from_le_bytes(b.take(at));
+    assert_eq!(b.call(nr::WRITE, &[one.into(), text, 1 << 17]), 4096);
+    // Closing gives room again.
+    for fd in 0..400 {
+        b.call(nr::CLOSE, &[fd]);
+    }
+    assert_eq!(b.call(nr::PIPE2, &[at, 0o4000]), 0);
+    let write = u32::from_le_bytes(b.take(at + 4));
+    assert_eq!(b.call(nr::WRITE, &[write.into(), text, 1 << 16]), 1 << 16);
+}
+
+/// sigqueue(3): EAGAIN although root has set no limit.
+#[test]
+fn queued_signals_have_an_end_for_root_too() {
+    use abi::process::RLIMIT_SIGPENDING;
+    let mut b = Bench::new();
+    assert_eq!(b.limit(RLIMIT_SIGPENDING, u64::MAX, u64::MAX), 0);
+    let at = b.pages(1);
+    b.put(at, &(1u64 << 39).to_le_bytes());
+    assert_eq!(b.call(nr::RT_SIGPROCMASK, &[0, at, 0, 8]), 0);
+    let me = u64::from(b.pid.get());
+    b.put(
+        at,
+        &[&40u32.to_le_bytes()[..], &[0; 4], &(-1i32).to_le_bytes()].concat(),
+    );
+    let mut sent = 0;
+    while b.call(nr::RT_SIGQUEUEINFO, &[me, 40, at]) == 0 {
+        sent += 1;
+        assert!(sent < 1 << 19, "no end");
+    }
+    assert_eq!(b.call(nr::RT_SIGQUEUEINFO, &[me, 40, at]), err(Errno::EAGAIN));
+}
+
+/// getcwd(2): the name that the directory has now; ENOENT if it has none.
+#[test]
+fn a_working_directory_keeps_its_names() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let base = std::fs::canonicalize(folder.path()).expect("its path");
+    std::fs::create_dir(base.join("old")).expect("made");
+    let mut b = Bench::new();
+    let at = b.pages(1);
+    b.put(at, format!("{}\0", base.join("old").display()).as_bytes());
+    assert_eq!(b.call(nr::CHDIR, &[at]), 0);
+    std::fs::rename(base.join("old"), base.join("new")).expect("renamed");
+    let shown = base.join("new").display().to_string();
+    assert_eq!(b.call(nr::GETCWD, &[at, 4096]), shown.len() as i64 + 1);
+    let bytes: [u8; 256] = b.take(at);
+    assert_eq!(&bytes[..shown.len()], shown.as_bytes());
+    std::fs::remove_dir(base.join("new")).expect("removed");
+    assert_eq!(b.call(nr::GETCWD, &[at, 4096]), err(Errno::ENOENT));
+}
+
+/// access(2): root may read and write what its mode forbids, and run only what somebody may run; others go by the mode.
+#[test]
+fn access_knows_root() {
+    let mut b = Bench::new();
+    let at = b.pages(1);
+    let here = (-100_i64) as u64;
+    b.put(at, b"/proc/version\0");
+    b.becomes(b.pid, 0);
+    for (mode, answer) in [(4, 0), (2, 0), (1, err(Errno::EACCES))] {
+        assert_eq!(b.call(nr::FACCESSAT, &[here, at, mode]), answer, "{mode}");
+    }
+    b.becomes(b.pid, 1000);
+    for (mode, answer) in [(4, 0), (2, err(Errno::EACCES)), (1, err(Errno::EACCES))] {
+        assert_eq!(b.call(nr::FACCESSAT, &[here, at, mode]), answer, "{mode}");
+    }
+}
+
+/// Who opened a file of /proc may have ended when another writes to it: what counts is who writes.
+#[test]
+fn a_file_of_proc_outlives_who_opened_it() {
+    let mut b = Bench::new();
+    let at = b.pages(1);
+    b.put(at, format!("/proc/{}/comm\0", b.pid.get()).as_bytes());
+    let opener = b.child();
+    let fd = b.call_as(opener, nr::OPENAT, &[(-100_i64) as u64, at, 1]);
+    assert!(fd >= 0, "{fd}");
+    let writer = Pid::new(u32::try_from(b.call_as(opener, nr::CLONE, &[17])).expect("a child"));
+    b.call_as(opener, nr::EXIT_GROUP, &[0]);
+    assert_eq!(
+        b.call(nr::WAIT4, &[opener.get().into(), 0, 0, 0]),
+        i64::from(opener.get())
+    );
+    // Only a process's own threads may name it.
+    assert_eq!(
+        b.call_as(writer, nr::WRITE, &[fd as u64, at, 4]),
+        err(Errno::EINVAL)
+    );
+}
+
+/// proc(5): a process's memory is its user's.
+#[test]
+fn another_users_memory_is_not_to_be_opened() {
+    let mut b = Bench::new();
+    b.becomes(b.pid, 0);
+    let at = b.pages(1);
+    b.put(at, format!("/proc/{}/mem\0", b.pid.get()).as_bytes());
+    let here = (-100_i64) as u64;
+    let child = b.child();
+    b.becomes(child, 1000);
+    b.kernel.task_mut(child).creds.fsuid = 1000;
+    for access in 0..3 {
+        assert_eq!(
+            b.call_as(child, nr::OPENAT, &[here, at, access]),
+            err(Errno::EACCES)
+        );
+        assert!(b.call(nr::OPENAT, &[here, at, access]) > 0);
+    }
+}

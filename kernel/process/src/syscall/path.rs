@@ -247,8 +247,14 @@ fn access(call: &mut Call<'_>, flags: AtFlags) -> Answer {
         }
         place => {
             let stat = call.kernel.stat_place(call.pid, &place, true)?;
-            // All that is our own may be used by everybody as its mode says.
-            if stat.mode & mode & 7 != mode {
+            let effective = flags.contains(AtFlags::REMOVEDIR);
+            if call
+                .task()
+                .creds
+                .allowed(stat.mode, (stat.uid, stat.gid), effective)
+                & mode
+                != mode
+            {
                 return Err(Errno::EACCES.into());
             }
         }
@@ -443,7 +449,14 @@ fn fchownat(call: &mut Call<'_>) -> Answer {
 }
 
 fn getcwd(call: &mut Call<'_>) -> Answer {
-    let mut path = call.task().directories.borrow().working.clone();
+    let (known, anchor) = {
+        let directories = call.task().directories.borrow();
+        (directories.working.clone(), directories.anchor.clone())
+    };
+    let mut path = match anchor {
+        Some(anchor) => call.kernel.path_now(&anchor)?,
+        None => known,
+    };
     path.push(0);
     if path.len() as u64 > call.args[1] {
         return Err(Errno::ERANGE.into());
