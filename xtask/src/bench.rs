@@ -101,6 +101,9 @@ pub(crate) fn run(words: &[&str]) -> Result<(), Trouble> {
     if let Some(part) = options.only.as_deref().filter(|word| bench_vmmap::is_asked(word)) {
         return bench_vmmap::run(Some(part), options.rounds, options.record);
     }
+    if options.only.as_deref() == Some("mm") {
+        return crate::bench_mm::run(options.rounds, options.record, options.runner.as_deref());
+    }
     machine_rows(&options)?;
     // Another runner of guests says nothing about the tool.
     if options.only.is_none() && options.runner.is_none() {
@@ -281,14 +284,14 @@ fn nanoseconds(done: &Done, clock: Clock) -> Result<f64, String> {
 }
 
 /// Operations and nanoseconds, as `tell_time` of guests/c/clock.h writes them.
-fn guest_clock(stderr: &str) -> Option<(f64, f64)> {
+pub(crate) fn guest_clock(stderr: &str) -> Option<(f64, f64)> {
     stderr.lines().find_map(|line| {
         let (operations, nanoseconds) = line.split_once(' ')?;
         Some((operations.parse().ok()?, nanoseconds.parse().ok()?))
     })
 }
 
-fn median(values: &[f64]) -> f64 {
+pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)

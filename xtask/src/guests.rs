@@ -14,7 +14,7 @@ use crate::toolchain::{Cross, busybox, host_compiler, qemu};
 use crate::trouble::Trouble;
 
 /// The same for both architectures. No unwind tables, no identification: the files hold code and data and no paths.
-const C_FLAGS: &[&str] = &[
+pub(crate) const C_FLAGS: &[&str] = &[
     "-std=gnu11",
     "-Os",
     "-Wall",
@@ -33,7 +33,7 @@ const C_FLAGS: &[&str] = &[
 ];
 
 /// Segments that load with 64 KiB pages, and no padding in the file.
-const ARM64_FLAGS: &[&str] = &[
+pub(crate) const ARM64_FLAGS: &[&str] = &[
     "-mgeneral-regs-only",
     "-mno-outline-atomics",
     "-Wl,-z,max-page-size=65536,-z,noseparate-code,-z,noexecstack,--build-id=none,-s",

@@ -3,6 +3,7 @@
 //! (packages without root) and [`runner`] (a guest on the machine or under qemu-aarch64).
 
 mod bench;
+mod bench_mm;
 mod bench_vmmap;
 mod browser;
 mod ci;
@@ -54,6 +55,8 @@ usage: cargo xtask COMMAND [OPTIONS]
                    stress-ng's memory stressors with --verify, and memtester
   bench [NAME] [--rounds N] [--record] [--runner PROGRAM]
                    figures against qemu-aarch64 and the host's kernel, side by side, with targets; then `bench vmmap`
+  bench mm [--rounds N] [--record] [--runner PROGRAM]
+                   faults, fork, mapping calls among many mappings, and swap, against the host's kernel, with targets
   bench vmmap[.wall|.stall][.NAME] [--rounds N] [--record]
                    vmmap against pmap, smem and cat smaps: time, own memory, stall of the target
   lockstep [--seed N] [--operands N] [--only CLASS|MNEMONIC] [--jobs N] [--show N] [--list] [--open]
