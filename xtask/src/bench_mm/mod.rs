@@ -292,7 +292,7 @@ fn sequential() -> Result<f64, Trouble> {
     }
     let seconds = start.elapsed().as_secs_f64();
     fs::remove_file(&path).map_err(Trouble::file(&path))?;
-    Ok((2 * SWAP_MIB << 20) as f64 / 1e6 / seconds)
+    Ok(((2 * SWAP_MIB) << 20) as f64 / 1e6 / seconds)
 }
 
 #[cfg(test)]
