@@ -47,11 +47,12 @@ impl Mmu {
     /// An MMU with nothing translated: every access faults until [`Mmu::switch_to`].
     pub fn new(ram: Ram) -> Self {
         let granule = ram.granule();
+        let current = FastTable::new(&ram, fast::MIN_ENTRIES, 0);
         Self {
             ram,
             granule,
             ttbr: Ttbr::default(),
-            current: FastTable::new(granule, fast::MIN_ENTRIES, 0),
+            current,
             others: HashMap::new(),
             next_epoch: 1,
             counters: Counters::default(),
@@ -104,7 +105,7 @@ impl Mmu {
         if ttbr.asid != self.ttbr.asid {
             let fresh = self.others.remove(&ttbr.asid);
             let table =
-                fresh.unwrap_or_else(|| FastTable::new(self.granule, fast::MIN_ENTRIES, self.next_epoch));
+                fresh.unwrap_or_else(|| FastTable::new(&self.ram, fast::MIN_ENTRIES, self.next_epoch));
             self.next_epoch += 1;
             let previous = std::mem::replace(&mut self.current, table);
             self.others.insert(self.ttbr.asid, previous);
@@ -143,8 +144,8 @@ impl Mmu {
     /// Loads a word for user space. Alignment is not required; see [`Mmu::require_aligned`].
     #[inline(always)]
     pub fn load<T: Word>(&mut self, address: u64) -> Result<T, Fault> {
-        match self.current.readable::<T>(address) {
-            Some(host) => Ok(self.ram.load_host(host)),
+        match self.load_known(address) {
+            Some(value) => Ok(value),
             None => self.load_slow(address),
         }
     }
@@ -153,11 +154,8 @@ impl Mmu {
     /// crosses a page either writes both parts or faults and writes none.
     #[inline(always)]
     pub fn store<T: Word>(&mut self, address: u64, value: T) -> Result<(), Fault> {
-        match self.current.writable::<T>(address) {
-            Some(host) => {
-                self.ram.store_host(host, value);
-                Ok(())
-            }
+        match self.store_known(address, value) {
+            Some(()) => Ok(()),
             None => self.store_slow(address, value),
         }
     }
@@ -165,16 +163,13 @@ impl Mmu {
     /// Loads a word if the fast table knows that it can be, or changes nothing: [`Mmu::load`] does the rest.
     #[inline(always)]
     pub fn load_known<T: Word>(&self, address: u64) -> Option<T> {
-        let host = self.current.readable::<T>(address)?;
-        Some(self.ram.load_host(host))
+        self.current.windows.load(address)
     }
 
     /// Stores a word if the fast table knows that it can be, or changes nothing: [`Mmu::store`] does the rest.
     #[inline(always)]
     pub fn store_known<T: Word>(&self, address: u64, value: T) -> Option<()> {
-        let host = self.current.writable::<T>(address)?;
-        self.ram.store_host(host, value);
-        Some(())
+        self.current.windows.store(address, value)
     }
 
     /// The alignment fault of exclusives and load-acquires, which need natural alignment.
@@ -205,12 +200,7 @@ impl Mmu {
 
     /// Probes the page of the first of `size` bytes.
     fn probe_byte(&mut self, address: u64, size: u64, access: Access) -> Result<(), Fault> {
-        let known = match access {
-            Access::Read => self.current.readable::<u8>(address),
-            Access::Write => self.current.writable::<u8>(address),
-            Access::Execute => self.current.executable(address),
-        };
-        if known.is_none() {
+        if self.current.find(address, access).is_none() {
             self.check_watches(address, size, access)?;
             self.translate(address, access)?;
         }
@@ -220,8 +210,8 @@ impl Mmu {
     /// Translates an instruction's address.
     #[inline]
     pub fn fetch(&mut self, address: u64) -> Result<PhysAddr, Fault> {
-        match self.current.executable(address) {
-            Some(host) => Ok(self.physical(host)),
+        match self.current.find(address, Access::Execute) {
+            Some(at) => Ok(at),
             None => self.translate(address, Access::Execute),
         }
     }
@@ -229,18 +219,13 @@ impl Mmu {
     /// Declares that decoded code is kept from this frame: writes to it will be noted by [`Ram::take_written`].
     pub fn watch_code(&mut self, frame: FrameNum) {
         if self.ram.is_write_tagged(frame) {
-            let host = self.ram.addend(0, frame);
-            self.current.drop_write_tags(host);
+            self.current.drop_write_tags(frame);
             self.others
                 .values_mut()
-                .for_each(|table| table.drop_write_tags(host));
+                .for_each(|table| table.drop_write_tags(frame));
             self.ram.set_write_tagged(frame, false);
         }
         self.ram.watch(frame);
-    }
-
-    fn physical(&self, host: u64) -> PhysAddr {
-        PhysAddr::new(host.wrapping_sub(self.ram.addend(0, FrameNum::new(0))))
     }
 
     /// The slow path of every access: walk, set AF and dirty state, fill the fast table.
@@ -266,19 +251,19 @@ impl Mmu {
         }
         self.counters.fills += 1;
         self.current.count_miss(self.largest_table);
-        let addend = self.ram.addend(page, frame);
-        let entry = self.current.entry_for(page, addend);
-        match access {
-            Access::Read => entry.read = page,
-            Access::Execute => entry.execute = page,
+        let accesses: &[Access] = match access {
+            Access::Read => &[Access::Read],
+            Access::Execute => &[Access::Execute],
+            Access::Write if self.ram.is_watched(frame) => &[Access::Read],
             Access::Write => {
-                entry.read = page;
-                if !self.ram.is_watched(frame) {
-                    entry.write = page;
-                    self.ram.set_write_tagged(frame, true);
-                }
+                self.ram.set_write_tagged(frame, true);
+                &[Access::Read, Access::Write]
             }
-        }
+        };
+        let inside = va.get() & self.granule.offset_mask();
+        self.current
+            .windows
+            .set(page | inside, translation.address, accesses);
     }
 
     #[cold]

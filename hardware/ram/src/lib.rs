@@ -12,7 +12,7 @@
 //!
 //! This crate is the one place of pagewalk where memory is accessed without the compiler's checks. Its
 //! soundness rests on two facts: `base..base + bytes` is one mapping for the life of the handle, and every
-//! access is checked against it.
+//! access is checked against it; those by [`Windows`] when the entry is made.
 #![expect(unsafe_code, reason = "the one place for it, design section 2")]
 
 use std::cell::{Cell, RefCell};
@@ -23,22 +23,20 @@ use std::rc::Rc;
 use arch::{Bytes, FrameCount, FrameNum, Granule, PhysAddr};
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 
+mod window;
 mod word;
 
+pub use window::{PIECE, Windows};
 pub use word::Word;
 
 /// The host's huge page, the step in which RAM is touched.
 const STEP: u64 = 2 << 20;
-/// Bytes of the largest [`Word`]; no RAM is smaller, because no page is.
-const LARGEST_WORD: u64 = size_of::<u128>() as u64;
 
 /// The guest's physical memory. Clones are handles on the same bytes.
 #[derive(Clone)]
 pub struct Ram {
     base: NonNull<u8>,
     bytes: u64,
-    /// Every word that begins up to here lies in RAM.
-    all_fit: u64,
     shared: Rc<Shared>,
 }
 
@@ -123,7 +121,6 @@ impl Ram {
         Ok(Self {
             base,
             bytes: size.get(),
-            all_fit: size.get() - LARGEST_WORD,
             shared: Rc::new(shared),
         })
     }
@@ -155,53 +152,10 @@ impl Ram {
         }
     }
 
-    /// What to add to an address of the page at virtual address `page` to get the host address of its byte in
-    /// `frame`, for [`Ram::load_host`].
-    pub fn addend(&self, page: u64, frame: FrameNum) -> u64 {
-        (self.base.as_ptr() as u64)
-            .wrapping_add(frame.start(self.granule()).get())
-            .wrapping_sub(page)
-    }
-
+    /// The host address of the first byte.
     #[inline(always)]
-    fn host_offset<T: Word>(&self, host: u64) -> usize {
-        let offset = host.wrapping_sub(self.base.as_ptr() as u64);
-        // A translation table entry always leads into RAM; the check is what makes that a fact.
-        // First a compare with a constant in memory, which nearly always suffices.
-        assert!(
-            offset <= self.all_fit || offset <= self.bytes - size_of::<T>() as u64,
-            "host address outside RAM"
-        );
-        offset as usize
-    }
-
-    /// Loads a little-endian word at a host address made with [`Ram::addend`].
-    ///
-    /// # Panics
-    /// If the address lies outside RAM, which a correct translation never gives.
-    #[inline(always)]
-    pub fn load_host<T: Word>(&self, host: u64) -> T {
-        let offset = self.host_offset::<T>(host);
-        // SAFETY: offset + size_of::<T>() <= bytes, inside the mapping; reads need no alignment.
-        unsafe { T::from_le(self.base.as_ptr().add(offset).cast::<T>().read_unaligned()) }
-    }
-
-    /// Stores a little-endian word at a host address made with [`Ram::addend`], past the watch on its frame:
-    /// only for frames that are not watched.
-    ///
-    /// # Panics
-    /// If the address lies outside RAM, which a correct translation never gives.
-    #[inline(always)]
-    pub fn store_host<T: Word>(&self, host: u64, value: T) {
-        let offset = self.host_offset::<T>(host);
-        // SAFETY: as in load_host; no reference into the mapping exists outside of this crate's calls.
-        unsafe {
-            self.base
-                .as_ptr()
-                .add(offset)
-                .cast::<T>()
-                .write_unaligned(value.to_le())
-        }
+    pub(crate) fn base_address(&self) -> u64 {
+        self.base.as_ptr() as u64
     }
 
     #[inline]
@@ -396,6 +350,8 @@ fn map(bytes: u64) -> Result<NonNull<u8>, rustix::io::Errno> {
     // Huge pages are a wish: without them everything works, more slowly.
     // SAFETY: the range is the mapping just made.
     let _ = unsafe { rustix::mm::madvise(pointer, bytes as usize, Advice::LinuxHugepage) };
+    // For `Windows`, which keeps host addresses as numbers.
+    let _ = pointer.expose_provenance();
     NonNull::new(pointer.cast()).ok_or(rustix::io::Errno::NOMEM)
 }
 
@@ -428,26 +384,6 @@ mod tests {
         assert_eq!(ram.read::<u64>(PhysAddr::new(u64::MAX)), None);
         assert_eq!(ram.write(PhysAddr::new(0x4000), 1_u8), None);
         assert_eq!(ram.read::<u64>(PhysAddr::new(0x3ff8)), Some(0));
-    }
-
-    #[test]
-    fn host_addresses_lead_to_the_frame() {
-        let ram = ram(Granule::K16);
-        let addend = ram.addend(0x7fff_0000_0000, FrameNum::new(2));
-        ram.store_host(0x7fff_0000_0008_u64.wrapping_add(addend), 0x55aa_u16);
-        assert_eq!(ram.read::<u16>(PhysAddr::new(0x8008)), Some(0x55aa));
-        assert_eq!(
-            ram.load_host::<u16>(0x7fff_0000_0008_u64.wrapping_add(addend)),
-            0x55aa
-        );
-    }
-
-    #[test]
-    #[should_panic(expected = "outside RAM")]
-    fn a_wrong_host_address_is_caught() {
-        let ram = ram(Granule::K4);
-        let addend = ram.addend(0, FrameNum::new(0));
-        ram.load_host::<u64>(0x3ffc_u64.wrapping_add(addend));
     }
 
     #[test]
