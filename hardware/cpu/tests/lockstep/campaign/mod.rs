@@ -235,11 +235,13 @@ impl Campaign {
             Err(status) => status,
         };
         let is_undefined = |case: &Case| !matches!(self.subjects[case.subject], Subject::Encoding(_));
-        if !cases.iter().all(is_undefined) {
+        // They come last in a batch.
+        let encodings = cases.iter().take_while(|case| !is_undefined(case)).count();
+        if encodings == cases.len() {
             let line = format!("batch {number} ({}): {status}", subject.class());
             report.lock().expect("no worker died").died.push(line);
         } else if cases.len() > 1 {
-            let (first, second) = cases.split_at(cases.len() / 2);
+            let (first, second) = cases.split_at(if encodings > 0 { encodings } else { cases.len() / 2 });
             self.try_cases(number, first, report);
             self.try_cases(number, second, report);
         } else {
