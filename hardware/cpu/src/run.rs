@@ -4,6 +4,7 @@
 mod macros;
 
 mod branch;
+mod forms;
 mod hot;
 mod memory;
 mod other;

@@ -207,7 +207,8 @@ fn load_two(address: u64, mmu: &mut Mmu) -> Result<(u128, u128), Fault> {
     Ok((mmu.load(address)?, mmu.load(address.wrapping_add(16))?))
 }
 
-fn store_two(address: u64, first: u128, second: u128, mmu: &mut Mmu) -> Result<(), Fault> {
+/// Stores both or none.
+pub(crate) fn store_two(address: u64, first: u128, second: u128, mmu: &mut Mmu) -> Result<(), Fault> {
     probe_if_crossing(address, 32, mmu)?;
     mmu.store(address, first)?;
     mmu.store(address.wrapping_add(16), second)

@@ -38,6 +38,17 @@ pub(crate) fn execute(access: Access, regs: &mut Regs, mmu: &mut Mmu) -> Result<
         Writeback::Bytes(bytes) => address.wrapping_add(bytes.into()),
         Writeback::Reg(rm) => address.wrapping_add(regs.get(rm)),
     };
+    if let Structure::Multiple {
+        selem: 1,
+        rpt,
+        quad: true,
+        ..
+    } = shape
+    {
+        whole(load, rt, rpt, address, regs, mmu).map_err(Trap::Abort)?;
+        regs.set(rn, moved);
+        return Ok(());
+    }
     let mut bytes = [0; MOST];
     let memory = &mut bytes[..shape.bytes().into()];
     if load {
@@ -49,6 +60,23 @@ pub(crate) fn execute(access: Access, regs: &mut Regs, mmu: &mut Mmu) -> Result<
     }
     regs.set(rn, moved);
     Ok(())
+}
+
+/// LD1 and ST1 of whole registers of 128 bits: their elements lie in memory as in the register.
+fn whole(load: bool, rt: u8, count: u8, address: u64, regs: &mut Regs, mmu: &mut Mmu) -> Result<(), Fault> {
+    let place = |number: u8| address.wrapping_add(16 * u64::from(number));
+    if load {
+        let mut values = [0; 4];
+        for (number, value) in (0..count).zip(&mut values) {
+            *value = mmu.load::<u128>(place(number))?;
+        }
+        for (number, value) in (0..count).zip(values) {
+            regs.v[register(rt, number.into())] = value;
+        }
+        return Ok(());
+    }
+    probe_if_crossing(address, 16 * u64::from(count), mmu)?;
+    (0..count).try_for_each(|number| mmu.store(place(number), regs.v[register(rt, number.into())]))
 }
 
 fn read(address: u64, into: &mut [u8], mmu: &mut Mmu) -> Result<(), Fault> {

@@ -42,11 +42,21 @@ macro_rules! handlers {
 macro_rules! accesses {
     (($op:ident, $rest:ident, $regs:ident, $mmu:ident, $local:ident, $rn:ident)
      $($insn:ident { $($fields:tt)* } => $body:block)*) => {
+        access_forms! { ($op, $rest, $regs, $mmu, $local, $rn)
+            $($insn = $insn [] { $($fields)* } => $body)*
+        }
+    };
+}
+
+/// The same of forms of instructions that share a variant: `Form = Variant [fields that it has] { other fields } => body`.
+macro_rules! access_forms {
+    (($op:ident, $rest:ident, $regs:ident, $mmu:ident, $local:ident, $rn:ident)
+     $($form:ident = $insn:ident [$($fixed:tt)*] { $($fields:tt)* } => $body:block)*) => {
         $(
             /// `SP`: with the stack pointer as its base.
-            pub(super) struct $insn<const SP: bool>;
+            pub(super) struct $form<const SP: bool>;
 
-            impl<const SP: bool> $insn<SP> {
+            impl<const SP: bool> $form<SP> {
                 #[inline(always)]
                 fn body<P: Path>(
                     $op: &Op,
@@ -54,7 +64,7 @@ macro_rules! accesses {
                     $mmu: &mut Mmu,
                     $local: &mut Local,
                 ) -> Option<()> {
-                    let Insn::$insn { $($fields)* } = $op.insn else { wrong($op) };
+                    let Insn::$insn { $($fixed)* $($fields)* } = $op.insn else { wrong($op) };
                     $body;
                     Some(())
                 }
@@ -75,9 +85,9 @@ macro_rules! accesses {
                 }
             }
 
-            impl<const SP: bool> Step for $insn<SP> {
+            impl<const SP: bool> Step for $form<SP> {
                 fn fits(insn: &Insn) -> bool {
-                    matches!(insn, Insn::$insn { $rn, .. } if (*$rn == Reg::Sp) == SP)
+                    matches!(insn, Insn::$insn { $($fixed)* $rn, .. } if (*$rn == Reg::Sp) == SP)
                 }
 
                 fn run<T: Then>(
@@ -99,8 +109,8 @@ macro_rules! accesses {
         pub(super) fn handler(insn: &Insn) -> Option<Handler> {
             Some(match insn {
                 $(
-                    Insn::$insn { $rn: Reg::Sp, .. } => $insn::<true>::run::<Any>,
-                    Insn::$insn { .. } => $insn::<false>::run::<Any>,
+                    Insn::$insn { $($fixed)* $rn: Reg::Sp, .. } => $form::<true>::run::<Any>,
+                    Insn::$insn { $($fixed)* .. } => $form::<false>::run::<Any>,
                 )*
                 _ => return None,
             })

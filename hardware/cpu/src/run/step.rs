@@ -16,10 +16,13 @@ use arch::{Fault, Reg, Regs, Trap};
 use mmu::Mmu;
 use ram::Word;
 
-use super::{branch, memory, other, pairs, plain};
-use crate::exec::Local;
+use super::{branch, forms, memory, other, pairs, plain};
+use crate::exec::{self, Local};
 use crate::flags::Nzcv;
 use crate::insn::Insn;
+
+/// Bytes of the smallest page and of the pieces of the fast table.
+const SMALLEST_PAGE: u64 = 4096;
 
 /// A decoded instruction in a block.
 #[derive(Clone, Copy)]
@@ -45,6 +48,7 @@ impl Op {
     pub(crate) fn new(insn: Insn) -> Self {
         let run = plain::handler(&insn)
             .or_else(|| memory::handler(&insn))
+            .or_else(|| forms::handler(&insn))
             .or_else(|| branch::handler(&insn))
             .unwrap_or_else(|| other::handler(&insn));
         Self { run, insn }
@@ -194,6 +198,8 @@ pub(crate) trait Path {
     fn base(rn: Reg, regs: &Regs, local: &mut Local) -> Option<u64>;
     fn load<T: Word>(address: u64, mmu: &mut Mmu, local: &mut Local) -> Option<T>;
     fn store<T: Word>(address: u64, value: T, mmu: &mut Mmu, local: &mut Local) -> Option<()>;
+    /// Stores both or none.
+    fn store_two(address: u64, first: u128, second: u128, mmu: &mut Mmu, local: &mut Local) -> Option<()>;
 }
 
 /// What the fast table knows. `SP`: the base register is the stack pointer, which must be aligned.
@@ -218,6 +224,15 @@ impl<const SP: bool> Path for Fast<SP> {
     #[inline(always)]
     fn store<T: Word>(address: u64, value: T, mmu: &mut Mmu, _: &mut Local) -> Option<()> {
         mmu.store_known(address, value)
+    }
+
+    #[inline(always)]
+    fn store_two(address: u64, first: u128, second: u128, mmu: &mut Mmu, _: &mut Local) -> Option<()> {
+        // Both lie in one page, so the second store is known if the first is.
+        let one_page = address & (SMALLEST_PAGE - 1) <= SMALLEST_PAGE - 32;
+        one_page.then_some(())?;
+        mmu.store_known(address, first)?;
+        mmu.store_known(address.wrapping_add(16), second)
     }
 }
 
@@ -252,5 +267,9 @@ impl Path for Slow {
 
     fn store<T: Word>(address: u64, value: T, mmu: &mut Mmu, local: &mut Local) -> Option<()> {
         Self::or_fault(mmu.store(address, value), local)
+    }
+
+    fn store_two(address: u64, first: u128, second: u128, mmu: &mut Mmu, local: &mut Local) -> Option<()> {
+        Self::or_fault(exec::memory::store_two(address, first, second, mmu), local)
     }
 }
