@@ -135,12 +135,13 @@ pub(crate) fn operands(word: u32) -> Option<Open> {
 
 /// Why a word that is no instruction here is not tried.
 pub(crate) fn undefined(word: u32) -> Option<Open> {
-    // Half-precision reductions and pairwise operations with size<0> set, and the half-precision FMOV immediate with op
-    // set.
-    const LENIENT: [(u32, u32); 3] = [
+    // Half-precision reductions and pairwise operations with size<0> set, the half-precision FMOV immediate with op
+    // set, and FNEG of half-precision vectors with the bit of scalars set.
+    const LENIENT: [(u32, u32); 4] = [
         (0xbf7e_0c00, 0x0e70_0800),
         (0xff7e_0c00, 0x5e70_0800),
         (0xbff8_fc00, 0x2f00_fc00),
+        (0xffff_fc00, 0x7ef8_f800),
     ];
     if LENIENT.iter().any(|(mask, value)| word & mask == *value) {
         return Some(Open::LenientEmulator);
