@@ -185,6 +185,7 @@ pub const CASES: &[Case] = &[
     with_args("bench-fault-cow", "bench-fault", &["cow", "3000"]),
     with_args("bench-fault-mmap", "bench-fault", &["mmap", "300"]),
     with_args("bench-fault-mprotect", "bench-fault", &["mprotect", "300"]),
+    case("seals"),
     with_args("bench-fault-call", "bench-fault", &["call", "300"]),
 ];
 

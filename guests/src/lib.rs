@@ -59,6 +59,7 @@ guests! {
     "threads": "threads share memory, wait in line, get signals, fork and end",
     "jit": "code written while it runs: in place, through another mapping, for another thread and process",
     "events": "epoll, eventfd, timerfd, signalfd, pselect, queued signals and waitid, with their errors",
+    "seals": "seals of a memfd, and what each of them forbids",
     "pidfds": "descriptors of processes, timers that send signals, sizes of pipes, with their errors",
     "sockets": "Unix sockets of each style, descriptors and credentials in messages, IP on the loopback",
     "calls-mmap": "mmap, munmap and mprotect, a line a rule: arguments, types, places, rights, errors",

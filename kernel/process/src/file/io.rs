@@ -74,7 +74,12 @@ impl Kernel {
     ) -> Result<usize, Stop> {
         match &file.kind {
             Kind::Regular { memory, .. } => {
-                let written = self.memory.file_write(memory.id(), position, from);
+                let length = self.memory.file_length(memory.id()).get();
+                let count = match memory.seals() {
+                    Some(seals) => seals.may_write(position, from.len(), length, self.memory.granule())?,
+                    None => from.len(),
+                };
+                let written = self.memory.file_write(memory.id(), position, &from[..count]);
                 written.map_err(|error| io_errno(&error).into())
             }
             Kind::Stream(host) => match write_stream(file, host, from) {

@@ -5,6 +5,7 @@
 //! - [`open`]: from a place to an open file.
 //! - [`host`]: files of the host. [`pipe`], [`fifo`]: pipes between guests. [`bundle`]: programs that come with the machine.
 //! - [`special`]: what is no stream of bytes: [`eventfd`], [`timerfd`], signals, [`epoll`], sockets ([`unix`], [`inet`]).
+//! - [`seals`]: what may no longer be done with a memfd.
 //! - [`io`]: reading and writing without ever blocking the machine. [`stat`]: what a file says of itself.
 //!
 //! Key types: [`File`], an open file description; [`Kind`]; [`FdTable`].
@@ -25,6 +26,7 @@ pub(crate) mod pulse;
 pub(crate) mod read_only;
 pub(crate) mod resolve;
 pub(crate) mod root;
+pub(crate) mod seals;
 pub(crate) mod special;
 pub(crate) mod stat;
 pub(crate) mod table;
@@ -55,6 +57,7 @@ use crate::terminal::Line;
 pub(crate) struct MemoryFile {
     id: FileId,
     closing: Rc<RefCell<Vec<FileId>>>,
+    seals: Option<seals::Seals>,
 }
 
 impl MemoryFile {
@@ -63,7 +66,19 @@ impl MemoryFile {
         Self {
             id,
             closing: Rc::clone(closing),
+            seals: None,
         }
+    }
+
+    /// The same as a memfd's.
+    pub(crate) fn sealable(mut self, seals: seals::Seals) -> Self {
+        self.seals = Some(seals);
+        self
+    }
+
+    /// A memfd's seals; no other file of the machine's own has any.
+    pub(crate) fn seals(&self) -> Option<&seals::Seals> {
+        self.seals.as_ref()
     }
 
     /// mm's name for it.

@@ -6,6 +6,7 @@ use rustix::fs::{AtFlags, CWD};
 
 use super::host::{convert_stat, errno};
 use super::resolve::Place;
+use super::seals::Seals;
 use super::special::Special;
 use super::{Device, File, Kind, bundle};
 use crate::kernel::Kernel;
@@ -26,10 +27,12 @@ impl Kernel {
             Kind::Regular { memory, .. } => {
                 let key = self.memory.file_key(memory.id());
                 let size = self.memory.file_length(memory.id()).get();
+                // Without seals it is a bundled program.
+                let mode = memory.seals().map_or(0o555, Seals::mode);
                 Stat {
                     device: key.device,
                     inode: key.inode,
-                    ..own(S_IFREG | if file.writable() { 0o777 } else { 0o555 }, size)
+                    ..own(S_IFREG | mode, size)
                 }
             }
             Kind::Pipe(end) if end.node().is_some() => return self.stat_fifo(end),

@@ -105,6 +105,8 @@ pub(super) const FCNTL: Names = &[
     (1030, "F_DUPFD_CLOEXEC"),
     (1031, "F_SETPIPE_SZ"),
     (1032, "F_GETPIPE_SZ"),
+    (1033, "F_ADD_SEALS"),
+    (1034, "F_GET_SEALS"),
 ];
 pub(super) const IOCTL: Names = &[
     (0x5401, "TCGETS"),

@@ -9,12 +9,11 @@ use abi::fs::{IOV_MAX, MAX_RW_COUNT, SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, S
 use abi::nr;
 use abi::process::RLIMIT_NOFILE;
 use abi::signal::Signal;
-use arch::Bytes;
 
 use super::{Answer, Call, Handler, Stop};
 use crate::file::host::errno;
 use crate::file::special::Special;
-use crate::file::{File, Kind, MemoryFile, Slot, pipe};
+use crate::file::{File, Kind, Slot, pipe};
 
 pub(super) const CALLS: &[(usize, Handler)] = &[
     (nr::OPENAT, openat),
@@ -32,7 +31,6 @@ pub(super) const CALLS: &[(usize, Handler)] = &[
     (nr::PWRITE64, pwrite64),
     (nr::PREADV, preadv),
     (nr::PWRITEV, pwritev),
-    (nr::MEMFD_CREATE, memfd_create),
     (nr::LSEEK, lseek),
     (nr::SENDFILE, sendfile),
 ];
@@ -368,6 +366,7 @@ fn fcntl(call: &mut Call<'_>) -> Answer {
             }
             _ => Err(Errno::EBADF.into()),
         },
+        fcntl::F_ADD_SEALS | fcntl::F_GET_SEALS => call.seal(&file, command, argument),
         _ => Err(Errno::EINVAL.into()),
     }
 }
@@ -463,29 +462,6 @@ fn pwritev(call: &mut Call<'_>) -> Answer {
     let (file, position) = positioned(call)?;
     let vectors = call.vectors(call.args[1], call.args[2])?;
     call.write_from(&file, &vectors, Some(position))
-}
-
-/// A file without a name, in the machine's RAM. Seals are not offered.
-fn memfd_create(call: &mut Call<'_>) -> Answer {
-    const CLOEXEC: u64 = 1;
-    /// `MFD_ALLOW_SEALING`, `MFD_NOEXEC_SEAL`, `MFD_EXEC`.
-    const OTHER: u64 = 2 | 8 | 16;
-    const NAME: usize = 250;
-    let flags = call.args[1];
-    if flags & !(CLOEXEC | OTHER) != 0 {
-        return Err(Errno::EINVAL.into());
-    }
-    let name = call.kernel.read_text(call.pid, call.args[0], NAME)?;
-    let name = name.ok_or(Errno::EINVAL)?;
-    let path = [b"/memfd:", &name[..], b" (deleted)"].concat();
-    let id = call.kernel.memory.open_shared(&path, Bytes::ZERO);
-    let kind = Kind::Regular {
-        memory: MemoryFile::new(id, &call.kernel.closing),
-        host: None,
-        inherited: false,
-    };
-    let file = File::new(kind, OpenFlags::RDWR, path);
-    call.add_file(file, flags & CLOEXEC != 0, 0)
 }
 
 fn lseek(call: &mut Call<'_>) -> Answer {

@@ -226,6 +226,12 @@ fn show_file(file: &Rc<File>, prot: u64, sharing: Sharing, offset: u64) -> Resul
     if !file.readable() {
         return Err(Errno::EACCES);
     }
+    if let (Kind::Regular { memory, .. }, Sharing::Shared) = (&file.kind, sharing)
+        && let Some(seals) = memory.seals()
+        && !seals.may_share(prot & ProtFlags::WRITE.bits() != 0)?
+    {
+        max_prot.remove(Prot::WRITE);
+    }
     let content = match &file.kind {
         Kind::Regular { memory, .. } => Content::File {
             file: memory.id(),

@@ -12,7 +12,7 @@
 //! - [`space`]: `fallocate` and `copy_file_range`. [`fifo`]: `mknodat`, and waiting for a FIFO's other side.
 //! - [`socket`], [`message`], [`sockopt`], [`netdevice`]: sockets.
 //! - [`xattr`]: extended attributes, which no file has. [`futex`]: what thread libraries stand on.
-//!   [`misc`]: facts about the machine, random bytes.
+//!   [`seal`]: memfds. [`misc`]: facts about the machine, random bytes.
 //!
 //! A call is a function of [`Call`] with an [`Answer`]: a number, or [`Stop`]: an errno, a wait after which the call
 //! is made again from the start, or nothing at all because the registers are already what they should be.
@@ -44,6 +44,7 @@ mod poll;
 mod process;
 mod queue;
 mod sched;
+mod seal;
 mod shm;
 mod signal;
 mod socket;
@@ -123,6 +124,7 @@ static HANDLERS: [Option<Handler>; nr::COUNT] = {
         xattr::CALLS,
         futex::CALLS,
         sched::CALLS,
+        seal::CALLS,
         event::CALLS,
         socket::CALLS,
         message::CALLS,

@@ -37,12 +37,16 @@ fn fallocate(call: &mut Call<'_>) -> Answer {
     if !file.writable() {
         return Err(Errno::EBADF.into());
     }
-    let (memory, host) = match &file.kind {
-        Kind::Regular { memory, host, .. } => (memory.id(), host),
+    let (memory, host, seals) = match &file.kind {
+        Kind::Regular { memory, host, .. } => (memory.id(), host, memory.seals()),
         Kind::Pipe(_) => return Err(Errno::ESPIPE.into()),
         _ => return Err(Errno::ENODEV.into()),
     };
     let end = end_of(offset, length)?;
+    if let Some(seals) = seals {
+        let length = call.kernel.memory.file_length(memory).get();
+        seals.may_resize(length, end.max(length))?;
+    }
     if let Some(host) = host {
         let flags = FallocateFlags::from_bits_truncate(mode);
         rustix::fs::fallocate(host, flags, offset, length).map_err(errno)?;

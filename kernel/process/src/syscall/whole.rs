@@ -81,6 +81,9 @@ fn ftruncate(call: &mut Call<'_>) -> Answer {
     if !file.writable() {
         return Err(Errno::EINVAL.into());
     }
+    if let Some(seals) = memory.seals() {
+        seals.may_resize(call.kernel.memory.file_length(memory.id()).get(), length)?;
+    }
     if let Some(host) = host {
         rustix::fs::ftruncate(host, length).map_err(errno)?;
     }
