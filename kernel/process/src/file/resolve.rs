@@ -298,7 +298,8 @@ fn own_place(plain: &[u8]) -> Option<Place> {
         b"/dev/stdin" => return Some(Place::Descriptor(0)),
         b"/dev/stdout" => return Some(Place::Descriptor(1)),
         b"/dev/stderr" => return Some(Place::Descriptor(2)),
-        b"/dev/fd" => return Some(Place::Proc(b"/proc/self/fd".to_vec())),
+        // A link, as udev makes it.
+        b"/dev/fd" => return Some(Place::Proc(plain.to_vec())),
         bundle::FOLDER => return Some(Place::Programs),
         _ => {}
     }

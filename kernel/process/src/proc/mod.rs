@@ -76,6 +76,7 @@ fn find(kernel: &Kernel, caller: Pid, path: &[u8]) -> Result<Node, Errno> {
     }
     match path {
         b"/dev" => Ok(Node::Devices),
+        b"/dev/fd" => Ok(Node::SystemLink("/proc/self/fd")),
         _ => tree::resolve(
             kernel,
             number(caller),
