@@ -27,6 +27,7 @@ mount -t binfmt_misc none $type || fail "this kernel has no binfmt_misc for a us
 magic='\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00'
 mask='\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff'
 printf '%s\n' ":qemu-aarch64:M::$magic:$mask:$qemu:FP" >$type/register || fail "binfmt_misc takes no qemu"
+mount --bind "$root" "$root" || fail "no root"
 mount -t proc proc "$root/proc" || fail "no /proc"
 mount -t tmpfs dev "$root/dev" || fail "no /dev"
 mkdir -m 1777 "$root/dev/shm"
