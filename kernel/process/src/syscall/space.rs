@@ -99,9 +99,14 @@ fn copy_file_range(call: &mut Call<'_>) -> Answer {
     if call.args[5] != 0 {
         return Err(Errno::EINVAL.into());
     }
-    let same = from.identity(call)? == to.identity(call)?;
+    let (source, goal) = (from.identity(call)?, to.identity(call)?);
+    let same = source == goal;
     if !from.file.readable() || !to.file.writable() || to.file.has(OpenFlags::APPEND) {
         return Err(Errno::EBADF.into());
+    }
+    // generic_copy_file_checks: never from one file system to another.
+    if source.device != goal.device {
+        return Err(Errno::EXDEV.into());
     }
     let (ends, begins) = (end_of(from.position, count)?, end_of(to.position, count)?);
     if same && from.position < begins && to.position < ends {
