@@ -1,7 +1,7 @@
 //! The program `pagewalk`: one line per subcommand; each lives in its own file under `commands/`.
 
 use clap::{CommandFactory, Parser, Subcommand};
-use cli::commands::{demo, ps, run, vmmap};
+use cli::commands::{demo, opt, ps, run, vmmap};
 use cli::papers::Papers;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -27,6 +27,8 @@ enum Command {
     Ps(ps::Args),
     /// Show the map of the memory of a process of a machine
     Vmmap(vmmap::Args),
+    /// Show what the page-replacement policies would have missed over a recorded program, beside Belady's optimum
+    Opt(opt::Args),
 }
 
 /// A guest's arguments are its own: Apple's words are ours only for the tools.
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         Some(Command::Run(args)) => args.run(),
         Some(Command::Demo(args)) => args.run(),
         Some(Command::Ps(args)) => args.run(),
+        Some(Command::Opt(args)) => args.run(),
         Some(Command::Vmmap(args)) => args.run_on_machines(),
     };
     cli::finish("pagewalk", result)

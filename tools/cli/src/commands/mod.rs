@@ -5,6 +5,7 @@ pub mod demo;
 pub mod diff;
 pub mod explain;
 pub mod html;
+pub mod opt;
 pub mod ps;
 pub mod run;
 pub mod vmmap;
