@@ -1,5 +1,7 @@
 //! docs/memory-calls.md against the records: each rule names what proves it, and each line of the guests `calls-*` is named.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 

@@ -148,7 +148,7 @@ impl Bench {
             shown += self.figure(&format!("{pid}/smaps_rollup"), "Pss");
         }
         // A page of three mappings loses a part of 1/4096 byte: far less than a byte in all.
-        let pss = fixed.div_ceil(4096).next_multiple_of(self.granule.bytes()) / self.granule.bytes();
+        let pss = fixed.div_ceil(4096).div_ceil(self.granule.bytes());
         assert_eq!(pss, mapped.len() as u64, "{when}: PSS is the mapped frames");
         let page_kib = self.granule.bytes() >> 10;
         let exact = pss * page_kib;

@@ -98,7 +98,7 @@ pub struct Args {
 
     /// Record what happens to memory in FILE: faults, copies, zero fills, evictions, swap reads and writes, maps, unmaps,
     /// protects, remaps, forks, execs, exits, out of memory; each with the instruction count, process, program counter, address
-    /// and state of the page (docs/trace.md). FILE.jsonl is JSON lines; FILE.pftrace opens in https://ui.perfetto.dev
+    /// and state of the page (docs/trace.md). FILE.jsonl is JSON lines; FILE.pftrace opens in ui.perfetto.dev
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
 
