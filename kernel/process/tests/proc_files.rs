@@ -202,7 +202,7 @@ fn check_file(bench: &Bench, path: &str, typed: &mut std::collections::BTreeSet<
         Err(errno) => {
             let expected = match last {
                 "stack" => Errno::EPERM,
-                "drop_caches" => Errno::EINVAL,
+                "drop_caches" | "clear_refs" => Errno::EINVAL,
                 _ => panic!("{path}: {errno:?}"),
             };
             return assert_eq!(errno, expected, "{path}");
