@@ -100,6 +100,12 @@ proptest! {
     }
 }
 
+/// What a file says of its interpreter is shown without its control characters.
+#[test]
+fn a_refusal_steers_no_terminal() {
+    load(Granule::K16, b"#!/\x1b[2J\x07\n".to_vec()).unwrap();
+}
+
 /// The unspoilt programs load in every page size, so that the test above tests more than the first check.
 #[test]
 fn the_programs_themselves_load() {
