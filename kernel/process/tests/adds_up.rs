@@ -8,7 +8,9 @@ use std::collections::HashSet;
 use std::io;
 
 use arch::{Bytes, Granule, Trap, VirtAddr};
-use process::{Bundled, Clock, Config, Kernel, Pid, Spawn, proc_tree};
+use process::{Clock, Kernel, Pid, proc_tree};
+
+mod heap;
 
 const MUNMAP: u64 = 215;
 const CLONE: u64 = 220;
@@ -49,17 +51,6 @@ struct Bench {
 
 impl Bench {
     fn new(granule: Granule, policy: &str) -> Self {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../guests/elf/");
-        let program = |name: &str| std::fs::read(format!("{folder}{name}")).unwrap();
-        let config = Config {
-            seed: Some(3),
-            programs: vec![Bundled {
-                name: "heap".to_owned(),
-                bytes: program("heap").into(),
-            }],
-            vdso: Some(program("vdso.so").into()),
-            ..Config::default()
-        };
         let reclaim = mm::ReclaimConfig {
             policy: policy.parse().unwrap(),
             seed: 1,
@@ -73,14 +64,7 @@ impl Bench {
         };
         let ram = ram::Ram::new(Bytes::new(RAM), granule).unwrap();
         let memory = mm::Memory::with_reclaim(ram, reclaim);
-        let mut kernel = Kernel::new(memory, config, Clock::default());
-        let spawn = Spawn {
-            path: b"/pagewalk/heap".to_vec(),
-            args: vec![b"heap".to_vec()],
-            env: Vec::new(),
-            working: b"/".to_vec(),
-        };
-        let first = kernel.spawn(&spawn).unwrap();
+        let (kernel, first) = heap::kernel_with(memory);
         Self {
             kernel,
             pids: vec![first],

@@ -2,8 +2,8 @@
 
 use crate::ObserveError;
 use crate::calendar::Civil;
-use crate::region::printable;
 use crate::snapshot::Gap;
+use procfs::printable;
 use procfs::{
     Auxv, Comm, Kib, LimitValue, Limits, PidStat, Root, RootError, Status, SystemStat, Text, Uptime, at,
 };

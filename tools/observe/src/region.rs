@@ -5,7 +5,7 @@
 
 use crate::figures::{Figure, Figures};
 use crate::{Kind, ShareMode};
-use procfs::{Addr, Device, Kib, MapsLine, Perms, SmapsEntry, VmFlags};
+use procfs::{Addr, Device, Kib, MapsLine, Perms, SmapsEntry, VmFlags, printable};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -331,22 +331,6 @@ impl Objects {
         }
         Arc::clone(&self.last)
     }
-}
-
-/// Bytes as text for a screen: bad UTF-8 and control characters replaced, so that no name can steer a terminal; and the marks that turn
-/// the direction of writing, with which a name could show the rest of its line in another order.
-#[must_use]
-pub fn printable(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes)
-        .chars()
-        .map(|c| if steers(c) { '\u{fffd}' } else { c })
-        .collect()
-}
-
-/// Control characters, line separators, and Unicode's Bidi_Control (UAX #9).
-fn steers(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Regions for the tests of this crate.

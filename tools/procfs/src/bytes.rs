@@ -1,4 +1,5 @@
-//! The two files that are only bytes: `PID/cmdline` ([`Cmdline`]) and `PID/comm` ([`Comm`]).
+//! The two files that are only bytes: `PID/cmdline` ([`Cmdline`]) and `PID/comm` ([`Comm`]); and how any name that is only bytes is
+//! shown to a person ([`printable`]).
 
 use crate::{ParseError, Text};
 
@@ -56,6 +57,22 @@ impl Text for Comm {
         out.extend_from_slice(&self.0);
         out.push(b'\n');
     }
+}
+
+/// Bytes as text for a screen: bad UTF-8 and control characters replaced, so that no name can steer a terminal; and the marks that turn
+/// the direction of writing, with which a name could show the rest of its line in another order.
+#[must_use]
+pub fn printable(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes)
+        .chars()
+        .map(|c| if steers(c) { '\u{fffd}' } else { c })
+        .collect()
+}
+
+/// Control characters, line separators, and Unicode's Bidi_Control (UAX #9).
+fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ mod vmstat;
 pub mod wire;
 
 pub use auxv::{AuxEntry, Auxv, at};
-pub use bytes::{Cmdline, Comm};
+pub use bytes::{Cmdline, Comm, printable};
 pub use error::ParseError;
 pub use fd_info::FdInfo;
 pub use limits::{Limit, LimitValue, Limits};

@@ -8,6 +8,7 @@ use std::fmt;
 use abi::Errno;
 use arch::Bytes;
 use mm::{MapError, OutOfRam};
+use procfs::printable;
 
 /// Why the bytes are no program that this machine runs.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -190,7 +191,7 @@ impl fmt::Display for ElfError {
             Self::Script { interpreter } => write!(
                 f,
                 "it is a script, but the first 256 bytes name no interpreter: '{}'",
-                shown(interpreter)
+                printable(interpreter)
             ),
             Self::Empty => f.write_str("the file is empty"),
             Self::NotElf => f.write_str("it is no ELF file"),
@@ -251,12 +252,12 @@ impl fmt::Display for ExecError {
             Self::NotExecutable => f.write_str("it may not be executed: permission denied"),
             Self::Elf(error) => error.fmt(f),
             Self::Interpreter { path, cause } => {
-                write!(f, "its interpreter {} cannot be loaded: {cause}", shown(path))
+                write!(f, "its interpreter {} cannot be loaded: {cause}", printable(path))
             }
             Self::ScriptInterpreter { path, cause } => write!(
                 f,
                 "it is a script for {}, which cannot be run: {cause}",
-                shown(path)
+                printable(path)
             ),
             Self::TooBig { size, limit } => write!(
                 f,
@@ -284,15 +285,6 @@ impl std::error::Error for ExecError {
             _ => None,
         }
     }
-}
-
-/// A name from a file's bytes as part of a line: nothing in it steers a terminal.
-fn shown(name: &[u8]) -> String {
-    let name = String::from_utf8_lossy(name);
-    let steers = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
-    name.chars()
-        .map(|c| if steers(c) { '\u{fffd}' } else { c })
-        .collect()
 }
 
 fn machine_name(machine: u16) -> String {

@@ -16,6 +16,20 @@ const OUT: u32 = 4;
 const NONBLOCK: u64 = 0o4000;
 
 impl Bench {
+    /// A stream of the host under a number.
+    fn adopt(&mut self, fd: u32, stream: std::os::unix::net::UnixStream) {
+        let file = self
+            .kernel
+            .adopt_host(stream.into(), abi::flags::OpenFlags::RDWR)
+            .expect("a stream");
+        let slot = crate::file::Slot {
+            file,
+            close_on_exec: false,
+        };
+        let files = &self.kernel.task(self.pid).files;
+        assert!(files.borrow_mut().put(fd, slot).is_ok());
+    }
+
     fn add(&mut self, set: u64, fd: u64, events: u32, data: u64, how: u64) -> i64 {
         let at = self.pages(1);
         self.put(at, &EpollEvent { events, data }.encode());
@@ -298,15 +312,7 @@ fn many_ways_to_one_set_are_one() {
 fn a_set_gives_back_what_it_opened() {
     let (read, _write) = std::os::unix::net::UnixStream::pair().expect("a pair");
     let mut b = Bench::new();
-    let file = b
-        .kernel
-        .adopt_host(read.into(), abi::flags::OpenFlags::RDWR)
-        .expect("a stream");
-    let slot = crate::file::Slot {
-        file,
-        close_on_exec: false,
-    };
-    assert!(b.kernel.task(b.pid).files.borrow_mut().put(9, slot).is_ok());
+    b.adopt(9, read);
     let set = b.call(nr::EPOLL_CREATE1, &[0]) as u64;
     assert_eq!(b.add(set, 9, IN, 1, EPOLL_CTL_ADD), 0);
     let second = b.call(nr::DUP, &[9]) as u64;
@@ -330,15 +336,7 @@ fn one_event_at_a_time_is_told_in_turn() {
     let mut b = Bench::new();
     let (read, write) = std::os::unix::net::UnixStream::pair().expect("a pair");
     drop(write);
-    let file = b
-        .kernel
-        .adopt_host(read.into(), abi::flags::OpenFlags::RDWR)
-        .expect("a stream");
-    let slot = crate::file::Slot {
-        file,
-        close_on_exec: false,
-    };
-    assert!(b.kernel.task(b.pid).files.borrow_mut().put(9, slot).is_ok());
+    b.adopt(9, read);
     let set = b.call(nr::EPOLL_CREATE1, &[0]) as u64;
     let counter = b.call(nr::EVENTFD2, &[1, 0]) as u64;
     assert_eq!(b.add(set, 9, IN, 1, EPOLL_CTL_ADD), 0);

@@ -13,8 +13,8 @@
 
 use super::align::align;
 use crate::Region;
-use crate::region::printable;
 use procfs::Perms;
+use procfs::printable;
 use std::collections::HashMap;
 
 /// Two regions that are the same one, or one without a partner.

@@ -4,8 +4,8 @@
 
 use super::region::{Worded, bytes, hex};
 use crate::heap::{Counts, Range, Reading, Zone, ZoneKind};
-use crate::region::printable;
 use crate::{FileState, HeapReport, Image, Object, StackSpan, Thread, ZoneReport};
+use procfs::printable;
 use procfs::{Addr, Kib};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

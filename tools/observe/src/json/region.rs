@@ -3,8 +3,8 @@
 //! Its keys are few and known, the figures by [`Figure::name`]; a key is compared where it lies, without a copy. Numbers that no region can
 //! have (an end that is not above the start, a protection of other letters) are errors that name the field.
 
-use crate::region::printable;
 use crate::{Figure, Kind, Region, Section, ShareMode};
+use procfs::printable;
 use procfs::{Addr, Device, Kib, MapsLine, Perms, VmFlags};
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use std::borrow::Cow;

@@ -222,7 +222,7 @@ impl Column {
             Self::Pri => stat.priority.to_string(),
             Self::Ni => stat.nice.to_string(),
             Self::Wchan => row.wchan.clone().unwrap_or_else(|| "-".into()),
-            Self::Comm => crate::region::printable(&stat.comm),
+            Self::Comm => procfs::printable(&stat.comm),
             Self::Threads => stat.num_threads.to_string(),
             Self::Swap => kib(row.status.vm_swap),
             Self::MinorFaults => stat.minflt.to_string(),

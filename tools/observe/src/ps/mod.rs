@@ -5,8 +5,8 @@ mod columns;
 pub use columns::{AUX, Column, DEFAULT, UL, UnknownColumn, parse_columns};
 
 use crate::facts::{Moment, PF_KTHREAD, TICKS_A_SECOND};
-use crate::region::printable;
 use crate::render::Palette;
+use procfs::printable;
 use procfs::{Cmdline, Kib, MemInfo, PidStat, Root, RootError, Status, SystemStat, Text, Uptime};
 use std::collections::HashMap;
 use std::io::{self, Write};

@@ -3,7 +3,7 @@
 //! `PID/cgroup` has one line for each hierarchy: `ID:CONTROLLERS:PATH`, of version 2 `0::PATH`. No kernel interface knows
 //! containers: each runtime has its own way to name the cgroups that it makes, and those names are what is recognised.
 
-use crate::region::printable;
+use procfs::printable;
 use std::fmt;
 
 /// What a process runs in, apart from the rest of the system.

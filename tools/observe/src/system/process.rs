@@ -7,7 +7,7 @@ use super::cgroup::{self, Container};
 use super::usage::{SmapsSum, Usage};
 use crate::facts::PF_KTHREAD;
 use crate::ps::Users;
-use crate::region::printable;
+use procfs::printable;
 use procfs::{Cmdline, PidStat, Root, RootError, SmapsReader, SmapsRollup, Status, Text};
 use std::cell::{Cell, RefCell};
 use std::io::{self, BufReader};

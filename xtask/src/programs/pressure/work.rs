@@ -17,6 +17,12 @@ pub(super) struct Amount {
     pub(super) ram: &'static str,
 }
 
+impl Amount {
+    const fn new(megabytes: u64, ram: &'static str) -> Self {
+        Self { megabytes, ram }
+    }
+}
+
 /// A program that uses more memory than there is RAM.
 #[derive(Debug)]
 pub(super) struct Work {
@@ -47,70 +53,40 @@ pub(super) static ALL: &[Work] = &[
         at_home: "coreutils-text",
         args: &["/usr/bin/bash", "sort.sh"],
         input: Input::Lines("sort.sh", include_str!("scripts/sort.sh")),
-        full: Amount {
-            megabytes: 64,
-            ram: "16m",
-        },
-        short: Amount {
-            megabytes: 2,
-            ram: "3m",
-        },
+        full: Amount::new(64, "16m"),
+        short: Amount::new(2, "3m"),
     },
     Work {
         name: "python",
         at_home: "python-memory",
         args: &["/usr/bin/python3.11", "build.py"],
         input: Input::Script("build.py", include_str!("scripts/build.py")),
-        full: Amount {
-            megabytes: 200,
-            ram: "16m",
-        },
-        short: Amount {
-            megabytes: 8,
-            ram: "8m",
-        },
+        full: Amount::new(200, "16m"),
+        short: Amount::new(8, "8m"),
     },
     Work {
         name: "sqlite",
         at_home: "sqlite3-queries",
         args: &["/usr/bin/bash", "-c", "sqlite3 :memory: <memory.sql", "sqlite"],
         input: Input::Script("memory.sql", include_str!("scripts/memory.sql")),
-        full: Amount {
-            megabytes: 100,
-            ram: "16m",
-        },
-        short: Amount {
-            megabytes: 2,
-            ram: "3m",
-        },
+        full: Amount::new(100, "16m"),
+        short: Amount::new(2, "3m"),
     },
     Work {
         name: "redis",
         at_home: "redis-save",
         args: &["/usr/bin/bash", "redis.sh"],
         input: Input::Script("redis.sh", include_str!("scripts/redis.sh")),
-        full: Amount {
-            megabytes: 100,
-            ram: "16m",
-        },
-        short: Amount {
-            megabytes: 8,
-            ram: "8m",
-        },
+        full: Amount::new(100, "16m"),
+        short: Amount::new(8, "8m"),
     },
     Work {
         name: "gcc",
         at_home: "gcc-hello",
         args: &["/usr/bin/bash", "-ec", "gcc -O2 -c big.c; sha256sum big.o", "gcc"],
         input: Input::Functions("big.c"),
-        full: Amount {
-            megabytes: 60,
-            ram: "16m",
-        },
-        short: Amount {
-            megabytes: 10,
-            ram: "16m",
-        },
+        full: Amount::new(60, "16m"),
+        short: Amount::new(10, "16m"),
     },
 ];
 
