@@ -288,7 +288,7 @@ impl Kernel {
     /// `TIOCSCTTY`: a session leader without a terminal takes one that has no session. A privileged one may steal it.
     ///
     /// # Errors
-    /// `EPERM` in any other case; `ENOTTY` if the file is not the machine's terminal.
+    /// `EPERM` in any other case, a terminal that is not the machine's among them.
     pub(crate) fn take_terminal(&mut self, pid: Pid, file: &File, steal: bool) -> Result<(), Errno> {
         let task = self.task(pid);
         let (session, group, leads) = (task.session, task.group, task.session == task.tgid);
