@@ -9,6 +9,9 @@
 //! Key types: [`Descriptor`], the 64 bits; [`DescriptorKind`], what they are at a level;
 //! [`PageAttributes`], what a kernel asks for when it makes a page descriptor.
 //!
+//! A table descriptor limits everything below it (D8.4, hierarchical permissions): in its bits 62:59, which a leaf has PBHA in,
+//! lie APTable, UXNTable and PXNTable. So one bit protects a whole subtree, which kernels share between address spaces by.
+//!
 //! Dirty state is the hardware's (FEAT_HAFDBS): a page that may be written and was not is read-only with
 //! DBM set; the first write clears the read-only bit. So "dirty" is: DBM set and AP\[2\] clear.
 
@@ -75,6 +78,12 @@ impl Descriptor {
     pub const UXN: u64 = 1 << 54;
     /// Bits 58:55: ignored by the hardware, free for the kernel.
     pub const SOFTWARE: u64 = 0b1111 << 55;
+    /// Bit 60 of a table descriptor, UXNTable: nothing below is executable by user space.
+    pub const UXN_TABLE: u64 = 1 << 60;
+    /// Bit 61 of a table descriptor, APTable\[0\]: EL0 may access nothing below.
+    pub const AP_TABLE_NO_EL0: u64 = 1 << 61;
+    /// Bit 62 of a table descriptor, APTable\[1\]: nothing below is writable, and no dirty state is set there.
+    pub const AP_TABLE_READ_ONLY: u64 = 1 << 62;
     /// Bits 47:12: the output address (its low bits are zero at larger granules).
     pub const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
 
@@ -202,6 +211,39 @@ impl Descriptor {
         Self((self.0 | Self::AP_READ_ONLY) & !Self::DBM)
     }
 
+    /// Of a table descriptor: whether it forbids writes to all below it.
+    pub const fn is_table_read_only(self) -> bool {
+        self.0 & Self::AP_TABLE_READ_ONLY != 0
+    }
+
+    /// A table descriptor that forbids writes to all below it.
+    #[must_use]
+    pub const fn table_read_only(self) -> Self {
+        Self(self.0 | Self::AP_TABLE_READ_ONLY)
+    }
+
+    /// A table descriptor that forbids no writes.
+    #[must_use]
+    pub const fn table_writable(self) -> Self {
+        Self(self.0 & !Self::AP_TABLE_READ_ONLY)
+    }
+
+    /// A leaf with the rights that it has below table descriptors with these bits, all of them together.
+    #[must_use]
+    pub const fn limited_by(self, tables: u64) -> Self {
+        let mut leaf = self;
+        if tables & Self::AP_TABLE_READ_ONLY != 0 {
+            leaf = leaf.write_protected();
+        }
+        if tables & Self::AP_TABLE_NO_EL0 != 0 {
+            leaf = Self(leaf.0 & !Self::AP_EL0);
+        }
+        if tables & Self::UXN_TABLE != 0 {
+            leaf = Self(leaf.0 | Self::UXN);
+        }
+        leaf
+    }
+
     /// The four bits that are the kernel's own.
     pub const fn software(self) -> u8 {
         ((self.0 & Self::SOFTWARE) >> 55) as u8
@@ -238,6 +280,9 @@ mod tests {
             (Descriptor::CONTIGUOUS, 52),
             (Descriptor::PXN, 53),
             (Descriptor::UXN, 54),
+            (Descriptor::UXN_TABLE, 60),
+            (Descriptor::AP_TABLE_NO_EL0, 61),
+            (Descriptor::AP_TABLE_READ_ONLY, 62),
         ];
         for (mask, bit) in numbers {
             assert_eq!(mask, 1u64 << bit);
@@ -302,6 +347,16 @@ mod tests {
         assert_eq!(d(u64::MAX).dirtied().bits(), !(1 << 7));
         assert_eq!(d(0).cleaned().bits(), 1 << 7);
         assert_eq!(d(1 << 51).write_protected().bits(), 1 << 7);
+        assert!(d(1 << 62).is_table_read_only() && !d(!(1 << 62)).is_table_read_only());
+        assert_eq!(d(0).table_read_only().bits(), 1 << 62);
+        assert_eq!(d(u64::MAX).table_writable().bits(), !(1 << 62));
+        assert_eq!(d(1 << 51).limited_by(1 << 62).bits(), 1 << 7);
+        assert_eq!(d(1 << 6).limited_by(1 << 61).bits(), 0);
+        assert_eq!(d(0).limited_by(1 << 60).bits(), 1 << 54);
+        assert_eq!(
+            d(1 << 51 | 1 << 6).limited_by(!(0b111 << 60)).bits(),
+            1 << 51 | 1 << 6
+        );
         assert_eq!(d(0).with_software(0xf).bits(), 0xf << 55);
         assert_eq!(d(0xa << 55).software(), 0xa);
     }

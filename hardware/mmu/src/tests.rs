@@ -156,6 +156,76 @@ fn permissions_are_checked_by_kind() {
     });
 }
 
+impl Bench {
+    /// The address of the table descriptor of `level` on the way to `va`.
+    fn table_slot(&mut self, va: u64, level: u8) -> PhysAddr {
+        self.slot(va);
+        let granule = self.ram.granule();
+        let geometry = granule.geometry();
+        let mut table = self.root;
+        for above in geometry.start_level..level {
+            let at = PhysAddr::new(table.get() + 8 * geometry.index(va, above) as u64);
+            table = Descriptor::from_bits(self.ram.read(at).expect("in RAM")).address(granule);
+        }
+        PhysAddr::new(table.get() + 8 * geometry.index(va, level) as u64)
+    }
+}
+
+/// Hierarchical permissions (D8.4): a table descriptor of any level protects all below it, DBM or not.
+#[test]
+fn a_table_descriptor_limits_all_below_it() {
+    in_each_granule(|mut b| {
+        let start = b.ram.granule().geometry().start_level;
+        let va = 3 * b.page();
+        let (clean, dirty) = (va, va + b.page());
+        b.map(clean, READ_WRITE);
+        b.map(
+            dirty,
+            PageAttributes {
+                dirty: true,
+                executable: true,
+                ..READ_WRITE
+            },
+        );
+        for level in start..3 {
+            let at = b.table_slot(va, level);
+            let free = b.ram.read::<u64>(at).expect("in RAM");
+            let refused = |b: &mut Bench, va, access| {
+                let answer = match access {
+                    Access::Read => b.mmu.load::<u8>(va).map(|_| ()),
+                    Access::Write => b.mmu.store(va, 1_u8),
+                    Access::Execute => b.mmu.fetch(va).map(|_| ()),
+                };
+                assert_eq!(
+                    answer,
+                    Err(fault(va, access, FaultCause::Permission(3))),
+                    "level {level}"
+                );
+                b.mmu.maintain(TlbOp::All);
+            };
+            b.ram.write(at, free | Descriptor::AP_TABLE_READ_ONLY);
+            b.mmu.maintain(TlbOp::All);
+            refused(&mut b, clean, Access::Write);
+            refused(&mut b, dirty, Access::Write);
+            assert!(!b.leaf(clean).is_dirty(), "no dirty state below APTable");
+            assert_eq!(b.mmu.load::<u8>(clean), Ok(0));
+            assert!(b.leaf(clean).is_accessed() && !b.leaf(clean).is_dirty());
+            assert!(b.mmu.fetch(dirty).is_ok());
+            b.ram.write(at, free | Descriptor::AP_TABLE_NO_EL0);
+            b.mmu.maintain(TlbOp::All);
+            refused(&mut b, clean, Access::Read);
+            b.ram.write(at, free | Descriptor::UXN_TABLE);
+            refused(&mut b, dirty, Access::Execute);
+            b.ram.write(at, free);
+            b.mmu.maintain(TlbOp::All);
+        }
+        // A right that is given back is used without maintenance: a write that misses walks.
+        assert_eq!(b.mmu.load::<u8>(clean), Ok(0));
+        assert_eq!(b.mmu.store(clean, 1_u8), Ok(()));
+        assert!(b.leaf(clean).is_dirty());
+    });
+}
+
 #[test]
 fn a_fault_names_the_level_where_the_walk_ended() {
     in_each_granule(|mut b| {

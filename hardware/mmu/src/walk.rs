@@ -18,7 +18,8 @@ pub struct Translation {
 
 /// Translates `address` for `access` from user space, starting at the table `base`. The granule is that of
 /// `ram`. Bits 63:56 of the address are ignored (TBI); the rest must lie below the end of user space. Sets
-/// the access flag, and for a write to a clean writable page the dirty state.
+/// the access flag, and for a write to a clean writable page the dirty state. What a table descriptor forbids (APTable,
+/// UXNTable) is forbidden below it, whatever the leaf says; the fault is one of the leaf's level.
 pub fn walk(
     ram: &Ram,
     base: PhysAddr,
@@ -44,6 +45,8 @@ pub fn walk(
     }
     let mut table = base;
     let mut level = geometry.start_level;
+    // The bits of all table descriptors on the way: what one of them forbids stays forbidden.
+    let mut above = 0;
     loop {
         let at = PhysAddr::new(table.get() + 8 * geometry.index(va.get(), level) as u64);
         counters.descriptor_reads += 1;
@@ -51,11 +54,12 @@ pub fn walk(
         let descriptor = Descriptor::from_bits(bits);
         match descriptor.kind(level, granule) {
             DescriptorKind::Table => {
+                above |= bits;
                 table = descriptor.address(granule);
                 level += 1;
             }
             DescriptorKind::Leaf => {
-                let leaf = permit(descriptor, access).map_err(|cause| fail(cause(level)))?;
+                let leaf = permit(descriptor, above, access).map_err(|cause| fail(cause(level)))?;
                 let address =
                     output(ram, leaf, level, va, granule).ok_or(fail(FaultCause::AddressSize(level)))?;
                 update(ram, at, descriptor, leaf, counters);
@@ -68,13 +72,14 @@ pub fn walk(
     }
 }
 
-/// The leaf as it must be after this access, or why the access is refused.
-fn permit(leaf: Descriptor, access: Access) -> Result<Descriptor, fn(Level) -> FaultCause> {
-    let allowed = leaf.is_user()
+/// The leaf as it must be after this access, or why the access is refused. `above`: the bits of the table descriptors.
+fn permit(leaf: Descriptor, above: u64, access: Access) -> Result<Descriptor, fn(Level) -> FaultCause> {
+    let rights = leaf.limited_by(above);
+    let allowed = rights.is_user()
         && match access {
             Access::Read => true,
-            Access::Write => leaf.is_writable(),
-            Access::Execute => leaf.is_executable(),
+            Access::Write => rights.is_writable(),
+            Access::Execute => rights.is_executable(),
         };
     if !allowed {
         return Err(FaultCause::Permission);
