@@ -101,8 +101,12 @@ pub(crate) fn run(words: &[&str]) -> Result<(), Trouble> {
     if let Some(part) = options.only.as_deref().filter(|word| bench_vmmap::is_asked(word)) {
         return bench_vmmap::run(Some(part), options.rounds, options.record);
     }
-    if options.only.as_deref() == Some("mm") {
-        return crate::bench_mm::run(options.rounds, options.record, options.runner.as_deref());
+    if let Some(part) = options
+        .only
+        .as_deref()
+        .filter(|word| crate::bench_mm::is_asked(word))
+    {
+        return crate::bench_mm::run(part, options.rounds, options.record, options.runner.as_deref());
     }
     machine_rows(&options)?;
     // Another runner of guests says nothing about the tool.

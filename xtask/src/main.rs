@@ -55,8 +55,9 @@ usage: cargo xtask COMMAND [OPTIONS]
                    stress-ng's memory stressors with --verify, and memtester
   bench [NAME] [--rounds N] [--record] [--runner PROGRAM]
                    figures against qemu-aarch64 and the host's kernel, side by side, with targets; then `bench vmmap`
-  bench mm [--rounds N] [--record] [--runner PROGRAM]
-                   faults, fork, mapping calls among many mappings, and swap, against the host's kernel, with targets
+  bench mm[.GROUP] [--rounds N] [--record] [--runner PROGRAM]
+                   faults, fork, mapping calls among many mappings, and swap, against the host's kernel, with targets;
+                   or one group of rows, such as mm.fork
   bench vmmap[.wall|.stall][.NAME] [--rounds N] [--record]
                    vmmap against pmap, smem and cat smaps: time, own memory, stall of the target
   lockstep [--seed N] [--operands N] [--only CLASS|MNEMONIC] [--jobs N] [--show N] [--list] [--open]

@@ -21,7 +21,7 @@ use crate::trouble::Trouble;
 
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// Ours everywhere: native 4 KiB pages are compared with the same.
+/// Ours, but for the second group of forks: native 4 KiB pages are compared with the same.
 const PAGE: PageSize = PageSize::Small4K;
 
 /// How many MiB the swap row moves each way, with so much RAM.
@@ -41,6 +41,7 @@ enum Target {
 #[derive(Debug)]
 struct Row {
     group: &'static str,
+    page: PageSize,
     amount: String,
     target: Target,
     ours: Vec<f64>,
@@ -54,6 +55,7 @@ struct Row {
 fn rows() -> Vec<Row> {
     let row = |group, amount: &str, target, program, mode, argument: &str, ram| Row {
         group,
+        page: PAGE,
         amount: amount.into(),
         target,
         ours: Vec::new(),
@@ -79,16 +81,12 @@ fn rows() -> Vec<Row> {
         })
         .collect();
     // The child's tables and the parent's memory fit beside each other.
-    for (mib, ram) in [("64", "1g"), ("1024", "2g"), ("4096", "6g")] {
-        rows.push(row(
-            "fork",
-            &format!("{mib} MiB"),
-            Target::OfFirst(2.0, 100_000.0),
-            "calls",
-            "fork",
-            mib,
-            ram,
-        ));
+    for (group, page) in [("fork", PAGE), ("fork-16k", PageSize::Middle16K)] {
+        for (mib, ram) in [("64", "1g"), ("1024", "2g"), ("4096", "6g")] {
+            let target = Target::OfFirst(2.0, 100_000.0);
+            let fork = row(group, &format!("{mib} MiB"), target, "calls", "fork", mib, ram);
+            rows.push(Row { page, ..fork });
+        }
     }
     for call in ["mmap", "munmap", "mprotect", "madvise"] {
         for vmas in ["10", "10000", "60000"] {
@@ -107,8 +105,15 @@ fn rows() -> Vec<Row> {
     rows
 }
 
-/// Runs the subcommand.
-pub(crate) fn run(rounds: usize, record: bool, pagewalk: Option<&str>) -> Result<(), Trouble> {
+/// Whether `bench`'s word asks for this, all of it or one group: `mm.fork`.
+pub(crate) fn is_asked(word: &str) -> bool {
+    word == "mm" || word.starts_with("mm.")
+}
+
+/// Runs the subcommand, or with `mm.GROUP` the rows of the groups whose names begin so.
+pub(crate) fn run(word: &str, rounds: usize, record: bool, pagewalk: Option<&str>) -> Result<(), Trouble> {
+    let only = word.strip_prefix("mm.");
+    let known = |group: &str| only.is_none_or(|only| group.starts_with(only));
     let runner = Runner::Machine(match pagewalk {
         Some(path) => path.into(),
         None => release_pagewalk()?,
@@ -116,6 +121,10 @@ pub(crate) fn run(rounds: usize, record: bool, pagewalk: Option<&str>) -> Result
     let (arm64, native) = build_calls()?;
     let native_fault = build_native("bench-fault")?;
     let mut rows = rows();
+    rows.retain(|row| known(row.group));
+    if rows.is_empty() {
+        return Err(Trouble::Usage(format!("bench {word}: no rows are called so")));
+    }
     for round in 1..=rounds {
         for row in &mut rows {
             eprint!("\rround {round} of {rounds}: {} {:<20}", row.group, row.amount);
@@ -127,23 +136,25 @@ pub(crate) fn run(rounds: usize, record: bool, pagewalk: Option<&str>) -> Result
             };
             let options = ["--ram", row.ram, "--swap", "0"];
             row.ours.push(per_operation(
-                &mut runner.command(PAGE, &options, &program, &args),
+                &mut runner.command(row.page, &options, &program, &args),
             )?);
             row.native.push(per_operation(Command::new(other).args(args))?);
         }
     }
     eprintln!("\r{:<48}", "");
     let mut report = table(&rows);
-    report.push_str(&swap(&runner, &arm64, rounds)?);
+    if only.is_none() {
+        report.push_str(&swap(&runner, &arm64, rounds)?);
+    }
     report.push_str("Linux under qemu-system-aarch64: not measured\n");
     let _ = writeln!(
         report,
-        "medians of {rounds} interleaved rounds; pages of 4 KiB; ratio = ours / native"
+        "medians of {rounds} interleaved rounds; pages of 4 KiB unless said; ratio = ours / native"
     );
     heading("bench mm");
     print!("{report}");
     if record {
-        println!("recorded in {}", record::write("mm", &report)?.display());
+        println!("recorded in {}", record::write(word, &report)?.display());
     }
     Ok(())
 }
