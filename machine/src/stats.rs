@@ -149,12 +149,13 @@ fn frames(frames: &FrameUse) -> [(&'static str, u64); 7] {
     .map(|(name, count)| (name, count.get().into()))
 }
 
-fn memory(memory: &mm::Memory) -> [(&'static str, u64); 5] {
+fn memory(memory: &mm::Memory) -> [(&'static str, u64); 6] {
     let counters = memory.counters();
     [
         ("page_bytes", memory.granule().bytes()),
         ("frames_allocated", counters.pgalloc),
         ("copies", counters.cow_copies),
+        ("table_copies", counters.table_copies),
         ("fault_around_pages", counters.fault_around),
         ("file_kib_read", counters.pgpgin),
     ]

@@ -27,7 +27,8 @@ impl Memory {
     /// - `GuardInstall` drops pages and makes every touch of them SIGSEGV, until `GuardRemove`.
     ///
     /// [`MapError::Invalid`] for `DontNeed`, `Free`, `Cold`, `PageOut` of locked memory, and for `Free` and
-    /// `WipeOnFork` of anything but private anonymous memory.
+    /// `WipeOnFork` of anything but private anonymous memory. [`MapError::OutOfRam`] if tables that another space reaches
+    /// would have to be copied and cannot be.
     pub fn advise(&mut self, space: SpaceId, range: PageRange, advice: Advice) -> Result<(), MapError> {
         let mut from = range.start();
         let mut holes = false;
@@ -44,6 +45,13 @@ impl Memory {
             holes |= part.start() != from;
             if holes && matches!(advice, Advice::PopulateRead | Advice::PopulateWrite) {
                 break;
+            }
+            match advice {
+                Advice::DontNeed | Advice::DontNeedLocked | Advice::GuardInstall => {
+                    self.make_room_to_unmap(space)
+                }
+                Advice::Free => self.make_room_to_own(space, part.count()),
+                _ => {}
             }
             match advice {
                 Advice::Remove => self.remove_part(&vma, part)?,
@@ -124,16 +132,17 @@ fn advise_part(
         return Err(MapError::Sealed);
     }
     match advice {
-        Advice::DontNeed | Advice::DontNeedLocked => context.core.zap(context.space, part),
+        Advice::DontNeed | Advice::DontNeedLocked => context.core.zap(context.space, part)?,
         Advice::GuardInstall => {
             if context.space.guards.is_full() {
                 return Err(MapError::TooManyMaps);
             }
-            context.core.zap(context.space, part);
+            context.core.zap(context.space, part)?;
             context.space.guards.insert(part);
         }
         Advice::GuardRemove => context.space.guards.remove(part),
         Advice::Free => {
+            context.core.own_range(context.space, part)?;
             each_present(context.core, context.space, part, free_lazily);
             drop_entries(context.core, context.space, part);
         }
@@ -187,13 +196,15 @@ fn with_advice(flags: VmaFlags, advice: Advice) -> VmaFlags {
     }
 }
 
-/// Rewrites present descriptors; one TLB request for all that changed.
+/// Rewrites present descriptors; one TLB request for all that changed. Where others reach the table, too, it changes for
+/// them: only access flags, which are one for all.
 pub(crate) fn each_present(
     core: &mut Core,
     space: &mut Space,
     range: PageRange,
     edit: fn(&mut Core, arch::Descriptor) -> arch::Descriptor,
 ) {
+    let alone = core.is_alone(space);
     let mut rest = range;
     let mut changed: Option<(PageNum, PageNum)> = None;
     while let Some((page, slot, old)) = space.tables.next_present(&core.ram, &core.shape, rest) {
@@ -201,11 +212,16 @@ pub(crate) fn each_present(
         if new != old {
             space.tables.replace(&core.ram, slot, new);
             changed = Some((changed.map_or(page, |(first, _)| first), page));
+            if !alone {
+                core.tlb_entry(core.shape.mapper(slot));
+            }
         }
         let next = PageNum::new(page.get() + 1);
         rest = PageRange::new(next, range.end()).expect("present pages lie in the range");
     }
-    if let Some((first, last)) = changed {
+    if let Some((first, last)) = changed
+        && alone
+    {
         core.tlb_pages(space.asid, first, last);
     }
 }

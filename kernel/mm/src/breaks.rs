@@ -25,6 +25,7 @@ impl Memory {
         let more = now.map_or(0, |now| to.get().saturating_sub(now.get()));
         let more = more.div_ceil(granule.bytes());
         let promised = more == 0 || self.may_commit(space, more).is_ok();
+        self.make_room_to_unmap(space);
         let space = self.spaces.get_mut(space);
         let old = space.break_end;
         let (Some(old_end), Some(new_end)) = (old.align_up(granule), to.align_up(granule)) else {
@@ -45,7 +46,9 @@ impl Memory {
             {
                 return old;
             }
-            unmap_pages(&mut self.core, &mut self.files, space, gone);
+            if unmap_pages(&mut self.core, &mut self.files, space, gone).is_err() {
+                return old;
+            }
         } else if let Some(more) = PageRange::new(old_page, new_page).filter(|r| !r.is_empty()) {
             let count = more.count().get();
             let kept_free = more.end().checked_add(arch::PageCount::new(1));

@@ -7,6 +7,8 @@ use arch::{Asid, Bytes, Descriptor, FrameNum, Granule, PageNum, PageRange, TlbOp
 use ram::Ram;
 
 use crate::counters::Counters;
+use crate::error::OutOfRam;
+use crate::families::Families;
 use crate::frames::{AnonId, AnonPlace, FrameState, Frames, Mapper, ZERO_FRAME};
 use crate::space::{Resident, Space};
 use crate::swap::Swap;
@@ -18,6 +20,7 @@ pub(crate) struct Core {
     pub(crate) ram: Ram,
     pub(crate) shape: Shape,
     pub(crate) frames: Frames,
+    pub(crate) families: Families,
     pub(crate) tlb: TlbQueue,
     pub(crate) counters: Counters,
     pub(crate) swap: Swap,
@@ -34,6 +37,7 @@ impl Core {
         Self {
             shape: Shape::new(ram.granule()),
             frames,
+            families: Families::default(),
             swap: Swap::none(ram.granule()),
             ram,
             tlb: TlbQueue::default(),
@@ -66,26 +70,42 @@ impl Core {
     /// queues the TLB request.
     #[inline]
     pub(crate) fn forget_page(&mut self, space: &mut Space, page: PageNum, descriptor: Descriptor) {
+        let mapper = self.mapper(space, page);
+        let state = self.frames.state(self.frame_of(descriptor));
+        if let Some(count) = space.resident.of(state) {
+            *count -= 1;
+        }
+        self.forget_descriptor(mapper, descriptor);
+    }
+
+    /// The part of that which is the same for each space that reaches the descriptor: the reverse map, dirty state, the
+    /// frame itself.
+    #[inline]
+    pub(crate) fn forget_descriptor(&mut self, mapper: Mapper, descriptor: Descriptor) {
         let frame = self.frame_of(descriptor);
-        let mapper = Mapper::new(space.slot, page);
         match self.frames.state(frame) {
             FrameState::Zero => self.frames.zero_maps -= 1,
             FrameState::Anon(id) => {
                 self.frames.remove_mapper(frame, mapper);
                 self.drop_anon(id);
-                space.resident.anon -= 1;
             }
             FrameState::Cache(cache) => {
                 self.frames.remove_mapper(frame, mapper);
                 if descriptor.is_dirty() && !cache.dirty {
                     self.frames.cache_page_mut(frame).dirty = true;
                 }
-                *space.resident.of_cache(cache.shmem) -= 1;
             }
             state @ (FrameState::Free | FrameState::Table { .. }) => {
-                unreachable!("page {page} maps frame {frame}, which is {state:?}")
+                unreachable!("{mapper:?} maps frame {frame}, which is {state:?}")
             }
         }
+    }
+
+    /// The descriptor of a page that has a leaf table, as the reverse map names it.
+    #[inline]
+    fn mapper(&self, space: &Space, page: PageNum) -> Mapper {
+        let slot = space.tables.lookup(&self.ram, &self.shape, page);
+        self.shape.mapper(slot.expect("a mapped page has a leaf table"))
     }
 
     /// One owner of a private page less; with the last one go its frame and its slot.
@@ -120,17 +140,25 @@ impl Core {
             self.frames.zero_maps += 1;
             return;
         }
-        self.frames.add_mapper(frame, Mapper::new(space.slot, page));
-        match self.frames.state(frame) {
-            FrameState::Anon(_) => space.resident.anon += 1,
-            FrameState::Cache(cache) => *space.resident.of_cache(cache.shmem) += 1,
-            state => unreachable!("page {page} maps frame {frame}, which is {state:?}"),
-        }
+        self.frames.add_mapper(frame, self.mapper(space, page));
+        let state = self.frames.state(frame);
+        let count = space.resident.of(state);
+        *count.unwrap_or_else(|| unreachable!("page {page} maps frame {frame}, which is {state:?}")) += 1;
         space.note_peak();
     }
 
-    /// Unmaps every page of `range`, present or swapped: frames go, slots go, empty tables go, one TLB request stays.
-    pub(crate) fn zap(&mut self, space: &mut Space, range: PageRange) {
+    /// Unmaps every page of `range`, present or swapped: frames go, slots go, empty tables go, one TLB request stays. Tables
+    /// that others reach too are let go whole; those that only reach into the range are copied first, and if no frame is
+    /// left for that, nothing was unmapped.
+    pub(crate) fn zap(&mut self, space: &mut Space, range: PageRange) -> Result<(), OutOfRam> {
+        self.own_edges(space, range)?;
+        self.let_go(space, range);
+        self.zap_owned(space, range);
+        Ok(())
+    }
+
+    /// The same where no other space reaches the pages.
+    pub(crate) fn zap_owned(&mut self, space: &mut Space, range: PageRange) {
         let mut rest = range;
         let mut touched: Option<(PageNum, PageNum)> = None;
         while let Some((page, slot, descriptor)) = space.tables.next_used(&self.ram, &self.shape, rest) {
@@ -159,6 +187,14 @@ impl Core {
         let end = PageNum::new(last.get() + 1);
         let pages = PageRange::new(first, end).expect("first is not after last");
         self.tlb_queue(TlbOp::Pages { asid, pages });
+    }
+
+    /// Queues a request for a page in every space that reaches this descriptor of it.
+    pub(crate) fn tlb_entry(&mut self, mapper: Mapper) {
+        let page = self.page_of(mapper);
+        for member in self.reachers(mapper.table) {
+            self.tlb_pages(member.asid(), page, page);
+        }
     }
 
     pub(crate) fn tlb_queue(&mut self, op: TlbOp) {
@@ -211,7 +247,12 @@ impl TlbQueue {
 
 /// Which resident count a page belongs to.
 impl Resident {
-    pub(crate) fn of_cache(&mut self, shmem: bool) -> &mut u64 {
-        if shmem { &mut self.shmem } else { &mut self.file }
+    pub(crate) fn of(&mut self, state: FrameState) -> Option<&mut u64> {
+        match state {
+            FrameState::Anon(_) => Some(&mut self.anon),
+            FrameState::Cache(cache) if cache.shmem => Some(&mut self.shmem),
+            FrameState::Cache(_) => Some(&mut self.file),
+            FrameState::Free | FrameState::Zero | FrameState::Table { .. } => None,
+        }
     }
 }

@@ -61,6 +61,8 @@ pub struct Counters {
     pub workingset_activate_anon: u64,
     /// The same of files.
     pub workingset_activate_file: u64,
+    /// Translation tables that a space got for itself because it was to change what others reached, too.
+    pub table_copies: u64,
     /// TLB maintenance requests that were queued.
     pub tlb_requests: u64,
 }

@@ -70,7 +70,7 @@ pub enum What {
         frame: FrameNum,
         /// How.
         how: Departure,
-        /// How many descriptors led to it.
+        /// How many pages of address spaces it was.
         mappers: u32,
     },
     /// A page was read from swap. Its address is known if a fault needs it at once, not if it only came along.
@@ -148,9 +148,11 @@ pub enum PageState {
 
 impl PageState {
     fn of_anon(core: &Core, id: AnonId) -> Self {
-        match core.frames.is_exclusive(id) {
-            true => Self::Private,
-            false => Self::CopyOnWrite,
+        let mapped = |frame| core.mappings(frame) > 1;
+        let shared = !core.frames.is_exclusive(id) || core.frames.anon(id).place.frame().is_some_and(mapped);
+        match shared {
+            true => Self::CopyOnWrite,
+            false => Self::Private,
         }
     }
 
@@ -269,11 +271,12 @@ impl Core {
     /// Where a frame is mapped first, and how often.
     fn place_of(&self, frame: FrameNum) -> (Option<Asid>, VirtAddr, u32) {
         let mappers = self.frames.mappers(frame);
-        match mappers.first() {
-            Some(first) => (
-                Some(Asid::new(first.slot() + 1)),
-                first.page().start(self.granule()),
-                mappers.len() as u32,
+        let first = mappers.first().map(|&first| (first, self.reachers(first.table)));
+        match first {
+            Some((first, reachers)) => (
+                reachers.first().map(|member| member.asid()),
+                self.page_of(first).start(self.granule()),
+                self.mappings(frame) as u32,
             ),
             None => (None, VirtAddr::new(0), 0),
         }

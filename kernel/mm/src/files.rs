@@ -17,8 +17,8 @@ use rustc_hash::FxHashMap;
 use crate::core_state::Core;
 use crate::error::OutOfRam;
 use crate::frames::{CachePage, FrameState};
-use crate::space::Spaces;
 use crate::swap::{SlotNum, SwapError};
+use crate::tables;
 
 mod evict;
 mod object;
@@ -461,7 +461,6 @@ impl Files {
     pub(crate) fn write_back(
         &mut self,
         core: &mut Core,
-        spaces: &mut Spaces,
         id: FileId,
         first: u64,
         end: u64,
@@ -474,7 +473,7 @@ impl Files {
         pages.sort_unstable();
         let mut answer = Ok(());
         for (page, frame) in pages {
-            clean_mappings(core, spaces, frame);
+            clean_mappings(core, frame);
             let file = self.slots[id.0 as usize].as_ref().expect("it was just looked at");
             let written = write_page(core, file, page, frame, &mut self.buffer);
             if answer.is_ok() {
@@ -574,17 +573,15 @@ fn insert_page(core: &mut Core, file: &mut File, id: FileId, page: u64) -> Resul
 }
 
 /// Moves the dirty state of a cached page from the descriptors that map it to the frame.
-fn clean_mappings(core: &mut Core, spaces: &mut Spaces, frame: FrameNum) {
+fn clean_mappings(core: &mut Core, frame: FrameNum) {
     for index in 0..core.frames.mappers(frame).len() {
         let mapper = core.frames.mappers(frame)[index];
-        let space = spaces.in_slot_mut(mapper.slot());
-        let slot = space.tables.find(&core.ram, &core.shape, mapper.page());
-        let slot = slot.expect("whoever is in the reverse map has a descriptor");
-        let descriptor = space.tables.load(&core.ram, slot);
+        let slot = core.shape.slot(mapper);
+        let descriptor = tables::load(&core.ram, slot);
         if descriptor.is_dirty() {
-            space.tables.replace(&core.ram, slot, descriptor.cleaned());
+            tables::replace(&core.ram, slot, descriptor.cleaned());
             core.frames.cache_page_mut(frame).dirty = true;
-            core.tlb_pages(space.asid, mapper.page(), mapper.page());
+            core.tlb_entry(mapper);
         }
     }
 }

@@ -9,16 +9,17 @@
 //! ```
 //!
 //! Key types: [`Frames`], the table and the allocator; [`FrameState`]; [`Mapper`], one entry of the reverse
-//! map (a space and a page, packed). [`Anon`] is UVM's: private memory that was written, with a count of
+//! map (a leaf table and an index: which spaces that means, `sharing` says). [`Anon`] is UVM's: private memory that was written, with a count of
 //! owners, so that no chain grows with forks. Its place is a frame, a swap slot, or both. Frames that may be evicted are
 //! known to the replacement policy from here, where they come and go.
 
-use arch::{Bytes, FrameCount, FrameNum, PageNum};
+use arch::{Bytes, FrameCount, FrameNum};
 use policy::{Arrival, Kind, Policy};
 use ram::Ram;
 use smallvec::SmallVec;
 
 use crate::error::OutOfRam;
+use crate::families::FamilyId;
 use crate::files::FileId;
 use crate::swap::SlotNum;
 
@@ -35,6 +36,10 @@ pub(crate) enum FrameState {
         level: u8,
         /// Valid descriptors in it.
         live: u16,
+        /// Whose spaces may reach it.
+        family: FamilyId,
+        /// Its place in each space that reaches it: how many tables of its level would lie below it in a full tree.
+        number: u32,
     },
     /// Private memory that was written.
     Anon(AnonId),
@@ -130,26 +135,13 @@ impl Anon {
     }
 }
 
-/// Who maps a frame: a space's slot and a page, in 64 bits.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Mapper(u64);
-
-impl Mapper {
-    const PAGE_BITS: u32 = 48;
-
-    /// User pages have at most 36 bits.
-    pub(crate) fn new(slot: u16, page: PageNum) -> Self {
-        debug_assert!(page.get() >> Self::PAGE_BITS == 0, "no user page: {page}");
-        Self(u64::from(slot) << Self::PAGE_BITS | page.get())
-    }
-
-    pub(crate) fn slot(self) -> u16 {
-        (self.0 >> Self::PAGE_BITS) as u16
-    }
-
-    pub(crate) fn page(self) -> PageNum {
-        PageNum::new(self.0 & ((1 << Self::PAGE_BITS) - 1))
-    }
+/// Who maps a frame: a descriptor of a leaf table.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct Mapper {
+    /// The leaf table.
+    pub(crate) table: FrameNum,
+    /// Which of its descriptors.
+    pub(crate) index: u32,
 }
 
 #[derive(Debug)]
@@ -430,7 +422,15 @@ impl Frames {
         }
     }
 
-    /// Everybody who maps the frame.
+    /// Descriptors and swap entries in a table.
+    pub(crate) fn live(&self, table: FrameNum) -> u16 {
+        match self.state(table) {
+            FrameState::Table { live, .. } => live,
+            other => unreachable!("frame {table} holds {other:?}, not a table"),
+        }
+    }
+
+    /// Every descriptor that leads to the frame.
     pub(crate) fn mappers(&self, frame: FrameNum) -> &[Mapper] {
         self.info.get(frame.index()).map_or(&[], |i| &i.mappers)
     }
@@ -517,7 +517,8 @@ impl Frames {
         place.slot()
     }
 
-    /// Whether exactly one page-table entry refers to this private page, so that it may write in place.
+    /// Whether exactly one page-table entry refers to this private page, so that a space which alone reaches that entry may
+    /// write in place.
     #[inline]
     pub(crate) fn is_exclusive(&self, id: AnonId) -> bool {
         self.anon(id).owners == 1

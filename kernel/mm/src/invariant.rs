@@ -3,10 +3,11 @@
 //! - **I1** Every frame is in one state; the counts by state are right and sum to RAM; the free stack names
 //!   each free frame once; frames never used are free.
 //! - **I2** Every valid leaf descriptor leads to the zero page, an anon or a page of the cache, and that frame's
-//!   reverse map names this space and page, once.
+//!   reverse map names the descriptor, once.
 //! - **I3** Nothing else is in a reverse map; the zero page's count of descriptors is right.
-//! - **I4** Every translation table belongs to one space, at the level its state says; its count of valid
-//!   descriptors is right, and only a root may have none. A space's count of tables is right.
+//! - **I4** Every translation table is reached by spaces of one family, at the level and place its state says; its count of
+//!   valid descriptors is right, and only a root may have none. A space's count of tables that it reaches is right. A
+//!   family names its spaces and their roots.
 //! - **I5** Every present page lies in a mapping.
 //! - **I6** A descriptor gives exactly the rights of its mapping to read and execute, and never more to write:
 //!   private pages are writable only as anons with one owner, shared ones only if the mapping is.
@@ -24,18 +25,22 @@
 //!   no page is in a slot that is not used; the counts of slots are right. A page of shared memory is in RAM or in
 //!   swap, never both.
 //! - **I15** The policy holds each frame once that could be evicted, and no other.
+//! - **I16** To a table that several spaces reach, each way has a descriptor that forbids writes. Below it are anons, swap
+//!   entries and the zero page only, in private anonymous mappings of each of those spaces, and no anon in it that one
+//!   space could write is in another table, too (I6).
 
 use std::fmt;
 
 use arch::{Descriptor, FrameCount, FrameNum, PageNum};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::Memory;
-use crate::frames::{AnonId, AnonPlace, FrameState, FrameUse, ZERO_FRAME};
+use crate::families::{FamilyId, Member};
+use crate::frames::{AnonId, AnonPlace, FrameState, FrameUse, Mapper, ZERO_FRAME};
 use crate::request::{Content, Prot, Sharing};
 use crate::space::{Mapped, Resident, Space};
 use crate::swap::SlotOwner;
-use crate::tables::swapped_anon;
+use crate::tables::{Visit, swapped_anon};
 use crate::vma::Vma;
 
 /// An invariant that does not hold: a bug of ours.
@@ -71,13 +76,22 @@ fn require(holds: bool, number: u8, found: impl FnOnce() -> String) -> Check {
 /// What the walk over all spaces found.
 #[derive(Default)]
 struct Seen {
-    /// Descriptors by frame and packed mapper.
-    leaves: FxHashMap<FrameNum, Vec<(u16, PageNum)>>,
-    tables: FxHashMap<FrameNum, (u8, u16)>,
+    /// Descriptors by frame.
+    leaves: FxHashMap<FrameNum, Vec<Mapper>>,
+    /// Entries of leaf tables that were met, of which each counts once.
+    met: FxHashSet<Mapper>,
+    tables: FxHashMap<FrameNum, (Visit, FamilyId, Ways)>,
     /// Swap entries by anon.
     entries: FxHashMap<AnonId, u32>,
     zero_maps: u64,
     file_pages: FxHashMap<crate::FileId, u64>,
+}
+
+/// How often a table was reached, and whether some way to it lets writes through.
+#[derive(Clone, Copy, Debug)]
+struct Ways {
+    count: u32,
+    open: bool,
 }
 
 impl Memory {
@@ -122,17 +136,36 @@ impl Memory {
     fn check_tables(&self, space: &Space, seen: &mut Seen) -> Check {
         let core = &self.core;
         let mut count = 0;
-        let mut twice = None;
-        let mut note = |table: FrameNum, level: u8, live: u16| {
+        let mut wrong = None;
+        let family = space.tables.family();
+        let mut note = |visit: Visit| {
             count += 1;
-            if live == 0 && table != space.tables.root() || seen.tables.insert(table, (level, live)).is_some()
-            {
-                twice = Some((table, level, live));
+            let first = Ways {
+                count: 0,
+                open: false,
+            };
+            let (known, of, ways) = seen.tables.entry(visit.table).or_insert((visit, family, first));
+            ways.count += 1;
+            ways.open |= visit.own;
+            let same = Visit {
+                own: known.own,
+                ..visit
+            } == *known
+                && *of == family;
+            if !same || visit.live == 0 && visit.table != space.tables.root() {
+                wrong = Some((visit, *known));
             }
         };
         space.tables.tables(&core.ram, &core.shape, &mut note);
-        require(twice.is_none(), 4, || {
-            format!("table {twice:?} is empty or has two parents")
+        require(wrong.is_none(), 4, || {
+            format!("table {wrong:?} is empty or in two places")
+        })?;
+        let member = Member {
+            slot: space.slot,
+            root: space.tables.root(),
+        };
+        require(core.families.members(family).contains(&member), 4, || {
+            format!("space {} is not in its family", space.slot)
         })?;
         require(count == space.tables.count(), 4, || {
             format!(
@@ -161,9 +194,22 @@ impl Memory {
         for (page, descriptor) in pages {
             let vma = space.vmas.find(page);
             let vma = vma.ok_or(broken(5, || format!("page {page} is present and not mapped")))?;
+            let slot = space.tables.lookup(&core.ram, &core.shape, page);
+            let slot = slot.ok_or(broken(2, || format!("page {page} has no table")))?;
+            let mapper = core.shape.mapper(slot);
+            let first = seen.met.insert(mapper);
+            let reached = core.reachers(mapper.table);
+            let here = reached.iter().filter(|member| member.slot == space.slot);
+            require(here.count() == 1, 4, || {
+                format!("{mapper:?} is reached by {reached:?}")
+            })?;
+            let shared = reached.len() > 1;
+            require(!shared || vma.is_private_anonymous(), 16, || {
+                format!("page {page} of {vma:?} is in a shared table")
+            })?;
             if let Some(id) = swapped_anon(descriptor) {
                 swapped += 1;
-                *seen.entries.entry(id).or_default() += 1;
+                *seen.entries.entry(id).or_default() += u32::from(first);
                 require(vma.is_private() && vma.has_anon, 7, || {
                     format!("page {page} is a swapped anon in {vma:?}")
                 })?;
@@ -173,7 +219,7 @@ impl Memory {
             self.check_rights(vma, page, descriptor)?;
             match core.frames.state(frame) {
                 FrameState::Zero => {
-                    seen.zero_maps += 1;
+                    seen.zero_maps += u64::from(first);
                     continue;
                 }
                 FrameState::Anon(_) => {
@@ -182,8 +228,11 @@ impl Memory {
                         format!("page {page} is an anon in {vma:?}")
                     })?;
                 }
-                FrameState::Cache(cache) => {
-                    *resident.of_cache(cache.shmem) += 1;
+                state @ FrameState::Cache(cache) => {
+                    require(!shared, 16, || {
+                        format!("page {page} of a file is in a shared table")
+                    })?;
+                    resident.of(state).into_iter().for_each(|count| *count += 1);
                     let shown = vma.file_page(page, core.granule());
                     require(shown == Some((cache.file, cache.page)), 8, || {
                         format!("page {page} shows {cache:?}, not {shown:?}")
@@ -195,7 +244,12 @@ impl Memory {
                     }));
                 }
             }
-            seen.leaves.entry(frame).or_default().push((space.slot, page));
+            require(core.page_of(mapper) == page, 2, || {
+                format!("{mapper:?} is not page {page}")
+            })?;
+            if first {
+                seen.leaves.entry(frame).or_default().push(mapper);
+            }
         }
         require(
             resident == space.resident && resident.total() <= space.peak_resident,
@@ -237,12 +291,7 @@ impl Memory {
             match state {
                 FrameState::Free => require(mappers.is_empty(), 1, || format!("{frame} is free and mapped"))?,
                 FrameState::Zero => require(frame == ZERO_FRAME, 1, || format!("{frame} is zero"))?,
-                FrameState::Table { level, live } => {
-                    let found = seen.tables.get(&frame);
-                    require(found == Some(&(level, live)), 4, || {
-                        format!("table {frame} is {state:?}, found {found:?}")
-                    })?;
-                }
+                FrameState::Table { .. } => self.check_table(frame, state, seen)?,
                 FrameState::Anon(id) => {
                     anons += 1;
                     let anon = core.frames.anon(id);
@@ -283,6 +332,32 @@ impl Memory {
         self.check_free_stack()
     }
 
+    /// I4 and I16.
+    fn check_table(&self, frame: FrameNum, state: FrameState, seen: &Seen) -> Check {
+        let found = seen.tables.get(&frame);
+        let told = found.map(
+            |&(
+                Visit {
+                    level, live, number, ..
+                },
+                family,
+                _,
+            )| FrameState::Table {
+                level,
+                live,
+                family,
+                number,
+            },
+        );
+        require(told == Some(state), 4, || {
+            format!("table {frame} is {state:?}, found {found:?}")
+        })?;
+        let closed = found.is_some_and(|(_, _, ways)| ways.count == 1 || !ways.open);
+        require(closed, 16, || {
+            format!("a way to {frame} lets writes through: {found:?}")
+        })
+    }
+
     /// I1.
     fn check_free_stack(&self) -> Check {
         let mut free = self.core.frames.free_stack().to_vec();
@@ -305,7 +380,7 @@ impl Memory {
     /// I2 and I3.
     fn check_reverse_map(&self, seen: &Seen) -> Check {
         for (frame, _, mappers) in self.core.frames.all() {
-            let mut named: Vec<_> = mappers.iter().map(|m| (m.slot(), m.page())).collect();
+            let mut named = mappers.to_vec();
             let mut found = seen.leaves.get(&frame).cloned().unwrap_or_default();
             named.sort_unstable();
             found.sort_unstable();

@@ -31,6 +31,7 @@ mod core_state;
 mod counters;
 mod error;
 mod events;
+mod families;
 mod fault;
 mod files;
 mod fork;
@@ -46,6 +47,7 @@ mod reclaim;
 mod references;
 mod remap;
 mod request;
+mod sharing;
 mod space;
 mod swap;
 mod swap_in;
@@ -115,14 +117,17 @@ impl Memory {
     /// An address space without a mapping. It takes one frame, for the root of its tables.
     pub fn create_space(&mut self, layout: Layout, limits: Limits) -> Result<SpaceId, OutOfRam> {
         self.make_room(reclaim::FAULT_NEED);
-        self.spaces.create(&mut self.core, layout, limits)
+        self.spaces.create(&mut self.core, layout, limits, None)
     }
 
     /// Ends an address space: every page, table and mapping goes.
     pub fn destroy_space(&mut self, space: SpaceId) {
         let mut space = self.spaces.take(space);
         let all = space::Space::all_pages(&self.core);
-        map::unmap_pages(&mut self.core, &mut self.files, &mut space, all);
+        self.core.let_go_all(&mut space);
+        self.core.families.leave(space.tables.family(), space.slot);
+        self.core.zap_owned(&mut space, all);
+        map::remove_mappings(&mut self.core, &mut self.files, &mut space, all);
         self.core.tlb_queue(TlbOp::Asid(space.asid));
         space.tables.destroy(&mut self.core.frames);
     }
@@ -246,7 +251,8 @@ impl Memory {
             let end = new_length.div_ceil(granule.bytes());
             for space in self.spaces.iter_mut() {
                 for range in past_end(space, file, end, granule) {
-                    self.core.zap(space, range);
+                    // No other space reaches the pages of a file (`sharing`).
+                    self.core.zap_owned(space, range);
                 }
             }
         }

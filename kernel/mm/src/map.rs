@@ -4,7 +4,7 @@ use arch::{Access, PageCount, PageNum, PageRange, VirtAddr};
 
 use crate::Memory;
 use crate::core_state::Core;
-use crate::error::MapError;
+use crate::error::{MapError, OutOfRam};
 use crate::events::What;
 use crate::fault::{self, Context};
 use crate::files::Files;
@@ -27,6 +27,9 @@ impl Memory {
             let count = request.length.pages_up(granule).ok_or(MapError::NoSpace)?;
             self.may_commit(space, count.get())?;
         }
+        if matches!(request.placement, Placement::Fixed(_)) {
+            self.make_room_to_unmap(space);
+        }
         let space = self.spaces.get_mut(space);
         let count = request.length.pages_up(granule).ok_or(MapError::NoSpace)?;
         if count.get() == 0 || count.get() > self.core.shape.user_end().get() {
@@ -40,7 +43,7 @@ impl Memory {
         permit(&self.core, space, request, range)?;
         if matches!(request.placement, Placement::Fixed(_)) {
             space.may_change(range)?;
-            unmap_pages(&mut self.core, &mut self.files, space, range);
+            unmap_pages(&mut self.core, &mut self.files, space, range)?;
         }
         let vma = vma_of(&mut self.files, request, range, granule);
         if let Content::File { file, .. } = vma.content {
@@ -71,13 +74,16 @@ impl Memory {
     /// Removes every page of `range` from the space, cutting mappings at its ends; holes are no error.
     ///
     /// [`MapError::TooManyMaps`] if a mapping would have to be cut in two and there are too many already.
+    /// [`MapError::OutOfRam`] if the range begins or ends in tables that another space reaches, and none can be had for a
+    /// copy. Nothing is changed on error.
     pub fn unmap(&mut self, space: SpaceId, range: PageRange) -> Result<(), MapError> {
+        self.make_room_to_unmap(space);
         let space = self.spaces.get_mut(space);
         space.may_change(range)?;
         if space.vmas.len() >= space.limits.map_count {
             space.may_add_maps(space.vmas.growth_by_removal(range))?;
         }
-        unmap_pages(&mut self.core, &mut self.files, space, range);
+        unmap_pages(&mut self.core, &mut self.files, space, range)?;
         Ok(())
     }
 }
@@ -193,12 +199,24 @@ fn permit(core: &Core, space: &Space, request: &MapRequest, range: PageRange) ->
     Ok(())
 }
 
-/// Takes the pages of `range` and their mappings out of the space.
-pub(crate) fn unmap_pages(core: &mut Core, files: &mut Files, space: &mut Space, range: PageRange) {
+/// Takes the pages of `range` and their mappings out of the space. Without a frame for the copy of a table that others reach
+/// too, everything stays.
+pub(crate) fn unmap_pages(
+    core: &mut Core,
+    files: &mut Files,
+    space: &mut Space,
+    range: PageRange,
+) -> Result<(), OutOfRam> {
+    core.zap(space, range)?;
+    remove_mappings(core, files, space, range);
+    Ok(())
+}
+
+/// Takes the mappings of `range`, whose pages are gone, out of the space.
+pub(crate) fn remove_mappings(core: &mut Core, files: &mut Files, space: &mut Space, range: PageRange) {
     for vma in space.vmas.remove(range) {
         space.mapped.remove(&vma);
         core.note_range(space, vma.range, What::Unmap);
-        core.zap(space, vma.range);
         space.guards.remove(vma.range);
         if let Content::File { file, .. } = vma.content {
             files.unmapped(core, file, vma.range.count().get());
@@ -239,7 +257,8 @@ impl Memory {
 fn touch(context: &mut Context<'_>, page: PageNum, access: Access) -> Result<(), crate::error::Violation> {
     let Context { core, space, .. } = context;
     let present = space.tables.get(&core.ram, &core.shape, page);
-    if present.is_valid() && present.is_user() && (access != Access::Write || present.is_writable()) {
+    let writable = || present.is_writable() && space.tables.is_own(&core.ram, &core.shape, page);
+    if present.is_valid() && present.is_user() && (access != Access::Write || writable()) {
         return Ok(());
     }
     let address = page.start(core.granule());

@@ -16,7 +16,8 @@ impl Memory {
     ///
     /// [`MapError::Unmapped`] at a hole (ENOMEM), [`MapError::Denied`] above the mapping's `max_prot`
     /// (EACCES), [`MapError::Limit`] for private memory that becomes writable past `RLIMIT_DATA` (ENOMEM),
-    /// [`MapError::TooManyMaps`] (ENOMEM).
+    /// [`MapError::TooManyMaps`] (ENOMEM), [`MapError::OutOfRam`] if tables that another space reaches, too, cannot be
+    /// copied (ENOMEM).
     pub fn protect(&mut self, space: SpaceId, range: PageRange, prot: Prot) -> Result<(), MapError> {
         let (id, mut from) = (space, range.start());
         let commits = self.overcommit.limits() && prot.contains(Prot::WRITE);
@@ -28,6 +29,7 @@ impl Memory {
             if commits && changed.is_accountable() && !vma.is_accountable() {
                 self.may_commit(id, part.count().get())?;
             }
+            self.make_room_to_own(id, part.count());
             let space = self.spaces.get_mut(id);
             protect_part(&mut self.core, space, &vma, part, prot)?;
             from = part.end();
@@ -59,6 +61,7 @@ fn protect_part(
             return Err(error);
         }
     }
+    core.own_range(space, part)?;
     change(core, space, part, |vma| vma.prot = prot)?;
     reprotect(core, space, &changed, part);
     core.note_range(space, part, What::Protect { prot });
@@ -99,7 +102,7 @@ fn growth(core: &Core, space: &Space, part: PageRange, edit: &impl Fn(&mut Vma))
     cuts.saturating_sub(joins)
 }
 
-/// Rewrites the descriptors of the present pages of `range` as `vma` now wants them.
+/// Rewrites the descriptors of the present pages of `range` as `vma` now wants them. The tables are the space's own.
 pub(crate) fn reprotect(core: &mut Core, space: &mut Space, vma: &Vma, range: PageRange) {
     let mut rest = range;
     let mut changed: Option<(PageNum, PageNum)> = None;

@@ -7,7 +7,7 @@ use crate::attributes::{self, Use};
 use crate::core_state::Core;
 use crate::error::{MapError, OutOfRam};
 use crate::files::Files;
-use crate::frames::{Mapper, ZERO_FRAME};
+use crate::frames::ZERO_FRAME;
 use crate::map::{self, unmap_pages};
 use crate::request::{Content, RemapRequest, SpaceId};
 use crate::space::Space;
@@ -34,6 +34,7 @@ impl Memory {
         let plan = plan(&self.core, request)?;
         self.promise_growth(space, &plan)?;
         self.make_room(self.tables_for(space, plan.old.count()));
+        self.make_room_to_own(space, plan.old.count());
         let Self {
             core, files, spaces, ..
         } = self;
@@ -121,7 +122,7 @@ fn shrink(core: &mut Core, files: &mut Files, space: &mut Space, plan: &Plan) ->
     let tail = tail(plan);
     if !tail.is_empty() {
         space.may_add_maps(space.vmas.growth_by_removal(tail))?;
-        unmap_pages(core, files, space, tail);
+        unmap_pages(core, files, space, tail)?;
     }
     Ok(())
 }
@@ -195,7 +196,7 @@ fn move_fixed(
     target: PageRange,
 ) -> Result<VirtAddr, MapError> {
     space.may_add_maps(space.vmas.growth_by_removal(target))?;
-    unmap_pages(core, files, space, target);
+    unmap_pages(core, files, space, target)?;
     // Only what keeps its size may be more than one mapping (Linux: `vrm_move_only`).
     let keeps_size = plan.old.count() == plan.new_count && !plan.dont_unmap;
     let mut plan = *plan;
@@ -261,7 +262,8 @@ fn move_to(
     }
     space.guards.shift(plan.old, target.start());
     if !plan.old.is_empty() && !plan.dont_unmap {
-        unmap_pages(core, files, space, plan.old);
+        // The tables are the space's own since the pages moved, so this takes no frame.
+        unmap_pages(core, files, space, plan.old)?;
     } else if plan.dont_unmap {
         for mut left in space.vmas.take_for_edit(plan.old) {
             space.mapped.remove(&left);
@@ -290,12 +292,10 @@ fn move_pages(
     target: PageNum,
 ) -> Result<(), OutOfRam> {
     let there = |page: PageNum| PageNum::new(target.get() + (page.get() - old.start().get()));
+    core.own_range(space, old)?;
     let present = present_pages(core, space, old);
     for &page in &present {
-        if let Err(out) = space
-            .tables
-            .ensure(&core.ram, &mut core.frames, &core.shape, there(page))
-        {
+        if let Err(out) = make_way(core, space, there(page)) {
             for &page in &present {
                 space
                     .tables
@@ -316,6 +316,15 @@ fn move_pages(
     Ok(())
 }
 
+/// A table for a page, the space's own.
+fn make_way(core: &mut Core, space: &mut Space, page: PageNum) -> Result<(), OutOfRam> {
+    core.own_path(space, page)?;
+    let made = space
+        .tables
+        .ensure(&core.ram, &mut core.frames, &core.shape, page);
+    made.map(|_| ())
+}
+
 fn present_pages(core: &Core, space: &mut Space, range: PageRange) -> Vec<PageNum> {
     let mut pages = Vec::new();
     let mut rest = range;
@@ -331,6 +340,7 @@ fn move_page(core: &mut Core, space: &mut Space, moved: &Vma, from: PageNum, to:
     let expect = "tables were made before pages move";
     let slot = space.tables.find(&core.ram, &core.shape, from).expect(expect);
     let old = space.tables.load(&core.ram, slot);
+    let from_mapper = core.shape.mapper(slot);
     attributes::harvest(core, old);
     space.tables.clear(&core.ram, &mut core.frames, &core.shape, slot);
     if !old.is_valid() {
@@ -351,7 +361,7 @@ fn move_page(core: &mut Core, space: &mut Space, moved: &Vma, from: PageNum, to:
         .tables
         .install(&core.ram, &mut core.frames, &core.shape, slot, new);
     if frame != ZERO_FRAME {
-        let (from, to) = (Mapper::new(space.slot, from), Mapper::new(space.slot, to));
-        core.frames.replace_mapper(frame, from, to);
+        core.frames
+            .replace_mapper(frame, from_mapper, core.shape.mapper(slot));
     }
 }

@@ -6,6 +6,7 @@ use arch::{Asid, PageNum, PageRange, Ttbr, VirtAddr};
 
 use crate::core_state::Core;
 use crate::error::{LimitKind, MapError, OutOfRam};
+use crate::families::{FamilyId, Member};
 use crate::fault::FaultKind;
 use crate::guards::Guards;
 use crate::request::{Layout, Limits, LockFuture, SpaceId};
@@ -189,12 +190,13 @@ pub(crate) struct Spaces {
 }
 
 impl Spaces {
-    /// An empty address space.
+    /// An empty address space: of a family, or the first of one.
     pub(crate) fn create(
         &mut self,
         core: &mut Core,
         layout: Layout,
         limits: Limits,
+        family: Option<FamilyId>,
     ) -> Result<SpaceId, OutOfRam> {
         let slot = match self.free.last() {
             Some(&slot) => slot,
@@ -204,7 +206,11 @@ impl Spaces {
                 .filter(|&slot| slot < u16::MAX)
                 .ok_or(core.frames.out_of_ram("65536th address space"))?,
         };
-        let tables = PageTables::new(&core.ram, &mut core.frames, &core.shape)?;
+        let family = family.unwrap_or_else(|| core.families.found());
+        let tables = PageTables::new(&core.ram, &mut core.frames, &core.shape, family);
+        let tables = tables.inspect_err(|_| core.families.leave(family, slot))?;
+        let root = tables.root();
+        core.families.join(family, Member { slot, root });
         let space = Space {
             slot,
             asid: Asid::new(slot + 1),

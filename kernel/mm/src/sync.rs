@@ -36,9 +36,7 @@ impl Memory {
         }
         let complete = set.covers(range);
         for (file, first, end) in work {
-            files
-                .write_back(core, spaces, file, first, end)
-                .map_err(MapError::Io)?;
+            files.write_back(core, file, first, end).map_err(MapError::Io)?;
         }
         if complete { Ok(()) } else { Err(MapError::Unmapped) }
     }

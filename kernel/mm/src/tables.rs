@@ -3,12 +3,16 @@
 //! Key type: [`PageTables`]. Only leaf descriptors of level 3 are made: no blocks yet. Besides valid ones a leaf table
 //! holds swap entries (`swap_entry`), which the hardware ignores. A table that holds neither is freed at once (the
 //! root stays), so the tables of a space are exactly those that its pages need. Callers own what the descriptors say and queue the [`arch::TlbOp`]s.
+//!
+//! A table may be reached from several roots, at the same place of each (`sharing`): then a table descriptor on each way to it
+//! has APTable say read-only, and whoever changes its descriptors for one space alone has to copy it first.
 
 use arch::{Descriptor, FrameNum, Granule, PageNum, PageRange, PhysAddr};
 use ram::Ram;
 
 use crate::error::OutOfRam;
-use crate::frames::{AnonId, FrameState, Frames};
+use crate::families::FamilyId;
+use crate::frames::{AnonId, FrameState, Frames, Mapper};
 
 /// The geometry of a granule, with the shifts that a walk needs worked out once. In units of pages.
 #[derive(Clone, Copy, Debug)]
@@ -43,14 +47,36 @@ impl Shape {
 
     /// Where in a table of `level` the descriptor for `page` lies.
     #[inline]
-    fn entry(&self, table: FrameNum, page: PageNum, level: u8) -> PhysAddr {
+    pub(crate) fn entry(&self, table: FrameNum, page: PageNum, level: u8) -> PhysAddr {
         let level = usize::from(level & 3);
         let index = (page.get() >> self.span_bits[level]) & self.index_mask[level];
         PhysAddr::new(table.start(self.granule).get() + 8 * index)
     }
 
+    /// Which descriptor of a table of `level` is for `page`.
+    pub(crate) fn index(&self, page: PageNum, level: u8) -> u32 {
+        let level = usize::from(level & 3);
+        ((page.get() >> self.span_bits[level]) & self.index_mask[level]) as u32
+    }
+
+    /// Which descriptor of a table of `level` is for the last of these pages, which are one at least.
+    pub(crate) fn last_index(&self, pages: PageRange, level: u8) -> u32 {
+        self.index(PageNum::new(pages.end().get() - 1), level)
+    }
+
+    /// How many descriptors a table of `level` has.
+    pub(crate) fn entries(&self, level: u8) -> u32 {
+        self.index_mask[usize::from(level & 3)] as u32 + 1
+    }
+
+    /// Where a descriptor of a table lies.
+    #[inline]
+    pub(crate) fn at(&self, table: FrameNum, index: u32) -> PhysAddr {
+        PhysAddr::new(table.start(self.granule).get() + 8 * u64::from(index))
+    }
+
     /// The first page that the descriptor after this one covers.
-    fn next_entry(&self, page: PageNum, level: u8) -> PageNum {
+    pub(crate) fn next_entry(&self, page: PageNum, level: u8) -> PageNum {
         let span = 1u64 << self.span_bits[usize::from(level & 3)];
         PageNum::new((page.get() | (span - 1)) + 1)
     }
@@ -58,6 +84,44 @@ impl Shape {
     /// The first page that the leaf table after this page's covers.
     pub(crate) fn next_leaf_table(&self, page: PageNum) -> PageNum {
         self.next_entry(page, 2)
+    }
+
+    /// All pages under the descriptor of `level` that covers this one.
+    pub(crate) fn span(&self, page: PageNum, level: u8) -> PageRange {
+        let end = self.next_entry(page, level);
+        let start = PageNum::new(end.get() - (1 << self.span_bits[usize::from(level & 3)]));
+        PageRange::new(start, end).expect("a descriptor covers pages")
+    }
+
+    /// The number of the table of `level` on the way to a page, among all of that level.
+    pub(crate) fn table_number(&self, page: PageNum, level: u8) -> u32 {
+        match level > self.start_level {
+            true => (page.get() >> self.span_bits[usize::from(level - 1) & 3]) as u32,
+            false => 0,
+        }
+    }
+
+    /// The page of a descriptor of the leaf table with this number.
+    pub(crate) fn page_in(&self, number: u32, index: u32) -> PageNum {
+        PageNum::new((u64::from(number) << self.span_bits[2]) + u64::from(index))
+    }
+
+    /// The name of a descriptor in the reverse map.
+    #[inline]
+    pub(crate) fn mapper(&self, slot: LeafSlot) -> Mapper {
+        let table = slot.0.frame(self.granule).expect("tables lie in RAM");
+        let index = (slot.0.get() & self.granule.offset_mask()) / 8;
+        Mapper {
+            table,
+            index: index as u32,
+        }
+    }
+
+    /// The descriptor that the reverse map names so.
+    #[inline]
+    pub(crate) fn slot(&self, mapper: Mapper) -> LeafSlot {
+        let start = mapper.table.start(self.granule).get();
+        LeafSlot(PhysAddr::new(start + 8 * u64::from(mapper.index)))
     }
 
     fn leaf_key(&self, page: PageNum) -> u64 {
@@ -70,23 +134,39 @@ impl Shape {
 pub(crate) struct LeafSlot(PhysAddr);
 
 impl LeafSlot {
-    /// This being the slot of `from`: the slot of the later page `to`, which must lie in the same table.
-    pub(crate) fn forward(self, to: PageNum, from: PageNum) -> Self {
-        Self(PhysAddr::new(self.0.get() + 8 * (to.get() - from.get())))
-    }
-
     /// The slot of the next page, which must lie in the same table.
     pub(crate) fn next(self) -> Self {
         Self(PhysAddr::new(self.0.get() + 8))
     }
 }
 
-fn read(ram: &Ram, at: PhysAddr) -> Descriptor {
+pub(crate) fn read(ram: &Ram, at: PhysAddr) -> Descriptor {
     Descriptor::from_bits(ram.read(at).expect("tables lie in RAM"))
 }
 
-fn write(ram: &Ram, at: PhysAddr, descriptor: Descriptor) {
+pub(crate) fn write(ram: &Ram, at: PhysAddr, descriptor: Descriptor) {
     ram.write(at, descriptor.bits()).expect("tables lie in RAM");
+}
+
+/// The descriptor or swap entry in a slot, whoever reaches it.
+#[inline]
+pub(crate) fn load(ram: &Ram, slot: LeafSlot) -> Descriptor {
+    read(ram, slot.0)
+}
+
+/// Replaces a descriptor or a swap entry by another, for everybody who reaches it.
+#[inline]
+pub(crate) fn replace(ram: &Ram, slot: LeafSlot, descriptor: Descriptor) {
+    debug_assert!(is_used(read(ram, slot.0)) && is_used(descriptor));
+    write(ram, slot.0, descriptor);
+}
+
+/// Makes a slot all zeros, for everybody who reaches it. The table may now be empty.
+pub(crate) fn clear(ram: &Ram, frames: &mut Frames, shape: &Shape, slot: LeafSlot) {
+    debug_assert!(is_used(read(ram, slot.0)));
+    write(ram, slot.0, Descriptor::INVALID);
+    let table = slot.0.frame(shape.granule).expect("tables lie in RAM");
+    frames.adjust_live(table, -1);
 }
 
 /// Set in every swap entry, so that none is all zeros. Bit 0 is clear: to the hardware it is a hole.
@@ -117,22 +197,59 @@ pub(crate) fn frame_of(descriptor: Descriptor, granule: Granule) -> FrameNum {
     frame.expect("only frames of RAM are ever put in a descriptor")
 }
 
+/// The table of `level` on the way to a page from a root, if there is one.
+#[inline]
+pub(crate) fn table_at(
+    ram: &Ram,
+    shape: &Shape,
+    root: FrameNum,
+    page: PageNum,
+    level: u8,
+) -> Option<FrameNum> {
+    let mut table = root;
+    for above in shape.start_level..level {
+        let descriptor = read(ram, shape.entry(table, page, above));
+        if !descriptor.is_valid() {
+            return None;
+        }
+        table = frame_of(descriptor, shape.granule);
+    }
+    Some(table)
+}
+
+/// A leaf table that a walk found.
+#[derive(Clone, Copy, Debug)]
+struct Leaf {
+    /// The high bits of its pages.
+    key: u64,
+    table: FrameNum,
+    /// No descriptor on the way to it forbids writes: nobody else reaches it.
+    own: bool,
+}
+
 /// The tables of one address space.
 #[derive(Debug)]
 pub(crate) struct PageTables {
     root: FrameNum,
-    /// Frames in use for tables, with the root.
-    count: u32,
-    /// The leaf table used last, by the high bits of its pages: most walks of the kernel end in it.
-    last_leaf: Option<(u64, FrameNum)>,
+    family: FamilyId,
+    /// Tables that the space reaches, with the root.
+    pub(crate) count: u32,
+    /// The leaf table used last: most walks of the kernel end in it.
+    last_leaf: Option<Leaf>,
 }
 
 impl PageTables {
     /// An empty tree: the root table alone.
-    pub(crate) fn new(ram: &Ram, frames: &mut Frames, shape: &Shape) -> Result<Self, OutOfRam> {
-        let root = new_table(ram, frames, shape.start_level)?;
+    pub(crate) fn new(
+        ram: &Ram,
+        frames: &mut Frames,
+        shape: &Shape,
+        family: FamilyId,
+    ) -> Result<Self, OutOfRam> {
+        let root = new_table(ram, frames, family, shape.start_level, 0)?;
         Ok(Self {
             root,
+            family,
             count: 1,
             last_leaf: None,
         })
@@ -140,6 +257,16 @@ impl PageTables {
 
     pub(crate) fn root(&self) -> FrameNum {
         self.root
+    }
+
+    /// Whose tables they are.
+    pub(crate) fn family(&self) -> FamilyId {
+        self.family
+    }
+
+    /// The tables on the way to some leaf, or what is said of them, changed.
+    pub(crate) fn forget_last(&mut self) {
+        self.last_leaf = None;
     }
 
     pub(crate) fn count(&self) -> u32 {
@@ -154,39 +281,55 @@ impl PageTables {
         }
     }
 
-    fn lookup(&self, ram: &Ram, shape: &Shape, page: PageNum) -> Option<LeafSlot> {
-        if let Some((key, leaf)) = self.last_leaf
-            && key == shape.leaf_key(page)
+    /// The slot of a page, if there is a table for it.
+    #[inline]
+    pub(crate) fn lookup(&self, ram: &Ram, shape: &Shape, page: PageNum) -> Option<LeafSlot> {
+        let leaf = self.leaf(ram, shape, page).ok()?;
+        Some(LeafSlot(shape.entry(leaf.table, page, 3)))
+    }
+
+    /// The leaf table of a page, or the level at which the way to it ends and whether it is the space's own so far.
+    #[inline]
+    fn leaf(&self, ram: &Ram, shape: &Shape, page: PageNum) -> Result<Leaf, (u8, bool)> {
+        let key = shape.leaf_key(page);
+        if let Some(leaf) = self.last_leaf
+            && leaf.key == key
         {
-            return Some(LeafSlot(shape.entry(leaf, page, 3)));
+            return Ok(leaf);
         }
         let mut table = self.root;
+        let mut own = true;
         for level in shape.start_level..3 {
             let descriptor = read(ram, shape.entry(table, page, level));
             if !descriptor.is_valid() {
-                return None;
+                return Err((level, own));
             }
+            own &= !descriptor.is_table_read_only();
             table = frame_of(descriptor, shape.granule);
         }
-        Some(LeafSlot(shape.entry(table, page, 3)))
+        Ok(Leaf { key, table, own })
+    }
+
+    /// Whether no descriptor on the way to a page forbids writes: what there is of it is the space's own.
+    #[inline]
+    pub(crate) fn is_own(&self, ram: &Ram, shape: &Shape, page: PageNum) -> bool {
+        match self.leaf(ram, shape, page) {
+            Ok(leaf) => leaf.own,
+            Err((_, own)) => own,
+        }
     }
 
     /// The slot of a page, if there is a table for it; remembers the table.
     #[inline]
     pub(crate) fn find(&mut self, ram: &Ram, shape: &Shape, page: PageNum) -> Option<LeafSlot> {
-        let slot = self.lookup(ram, shape, page)?;
-        self.remember(shape, page, slot);
-        Some(slot)
+        let leaf = self.leaf(ram, shape, page).ok()?;
+        self.last_leaf = Some(leaf);
+        Some(LeafSlot(shape.entry(leaf.table, page, 3)))
     }
 
-    #[inline]
-    fn remember(&mut self, shape: &Shape, page: PageNum, slot: LeafSlot) {
-        let leaf = slot.0.frame(shape.granule).expect("tables lie in RAM");
-        self.last_leaf = Some((shape.leaf_key(page), leaf));
-    }
-
-    /// The slot of a page, with tables made where they are missing. On failure nothing was changed. The
-    /// caller must put something in the slot, or call [`PageTables::prune`].
+    /// The slot of a page, with tables made where they are missing. On failure nothing was changed. What there is of the way
+    /// must be the space's own (`Core::own_path`). The caller must put something in the slot, or call
+    /// [`PageTables::prune`].
     #[inline]
     pub(crate) fn ensure(
         &mut self,
@@ -223,27 +366,28 @@ impl PageTables {
             if frames.free_count() < u32::from(3 - level) {
                 return Err(frames.out_of_ram("translation table"));
             }
-            let next = new_table(ram, frames, level + 1)?;
+            let number = shape.table_number(page, level + 1);
+            let next = new_table(ram, frames, self.family, level + 1, number)?;
             write(ram, at, Descriptor::table(next.start(shape.granule)));
             frames.adjust_live(table, 1);
             self.count += 1;
             table = next;
         }
-        let slot = LeafSlot(shape.entry(table, page, 3));
-        self.remember(shape, page, slot);
-        Ok(slot)
+        let key = shape.leaf_key(page);
+        let own = true;
+        self.last_leaf = Some(Leaf { key, table, own });
+        Ok(LeafSlot(shape.entry(table, page, 3)))
     }
 
     #[inline]
     pub(crate) fn load(&self, ram: &Ram, slot: LeafSlot) -> Descriptor {
-        read(ram, slot.0)
+        load(ram, slot)
     }
 
     /// Replaces a descriptor or a swap entry by another.
     #[inline]
     pub(crate) fn replace(&self, ram: &Ram, slot: LeafSlot, descriptor: Descriptor) {
-        debug_assert!(is_used(read(ram, slot.0)) && is_used(descriptor));
-        write(ram, slot.0, descriptor);
+        replace(ram, slot, descriptor);
     }
 
     /// Writes a descriptor or a swap entry where there was neither.
@@ -265,13 +409,10 @@ impl PageTables {
     /// Makes a slot all zeros. The table may now be empty: call [`PageTables::prune`] when done with it.
     #[inline]
     pub(crate) fn clear(&self, ram: &Ram, frames: &mut Frames, shape: &Shape, slot: LeafSlot) {
-        debug_assert!(is_used(read(ram, slot.0)));
-        write(ram, slot.0, Descriptor::INVALID);
-        let table = slot.0.frame(shape.granule).expect("tables lie in RAM");
-        frames.adjust_live(table, -1);
+        clear(ram, frames, shape, slot);
     }
 
-    /// Frees the tables on the way to `page` that hold nothing, from the leaf up.
+    /// Frees the tables on the way to `page` that hold nothing, from the leaf up. Nobody else may reach those.
     pub(crate) fn prune(&mut self, ram: &Ram, frames: &mut Frames, shape: &Shape, page: PageNum) {
         let mut path = [(self.root, PhysAddr::new(0)); 4];
         let mut depth = 0;
@@ -312,24 +453,14 @@ impl PageTables {
         if range.is_empty() {
             return None;
         }
-        if let Some((key, leaf)) = self.last_leaf
-            && key == shape.leaf_key(page)
-        {
-            return Some((page, LeafSlot(shape.entry(leaf, page, 3))));
-        }
-        'from_root: while page < range.end() {
-            let mut table = self.root;
-            for level in shape.start_level..3 {
-                let descriptor = read(ram, shape.entry(table, page, level));
-                if !descriptor.is_valid() {
-                    page = shape.next_entry(page, level);
-                    continue 'from_root;
+        while page < range.end() {
+            match self.leaf(ram, shape, page) {
+                Ok(leaf) => {
+                    self.last_leaf = Some(leaf);
+                    return Some((page, LeafSlot(shape.entry(leaf.table, page, 3))));
                 }
-                table = frame_of(descriptor, shape.granule);
+                Err((level, _)) => page = shape.next_entry(page, level),
             }
-            let slot = LeafSlot(shape.entry(table, page, 3));
-            self.remember(shape, page, slot);
-            return Some((page, slot));
         }
         None
     }
@@ -383,7 +514,10 @@ impl PageTables {
 
     /// Frees the root. Every other table must be gone.
     pub(crate) fn destroy(self, frames: &mut Frames) {
-        assert!(self.count == 1, "tables are left in a dying address space");
+        assert!(
+            matches!(frames.state(self.root), FrameState::Table { live: 0, .. }),
+            "tables are left in a dying address space"
+        );
         frames.release(self.root);
     }
 
@@ -395,11 +529,7 @@ impl PageTables {
         range: PageRange,
         mut each: impl FnMut(PageNum, Descriptor),
     ) {
-        let mut view = Self {
-            root: self.root,
-            count: self.count,
-            last_leaf: None,
-        };
+        let mut view = self.fresh();
         let mut rest = range;
         while let Some((page, _, descriptor)) = view.next_used(ram, shape, rest) {
             each(page, descriptor);
@@ -411,28 +541,51 @@ impl PageTables {
         }
     }
 
-    /// Every table below and with the root: its frame, level and number of descriptors and swap entries.
-    pub(crate) fn tables(&self, ram: &Ram, shape: &Shape, each: &mut impl FnMut(FrameNum, u8, u16)) {
-        visit(ram, shape, self.root, shape.start_level, each);
+    /// The same tables, with nothing remembered.
+    fn fresh(&self) -> Self {
+        Self {
+            last_leaf: None,
+            ..*self
+        }
+    }
+
+    /// Every table below and with the root, from the leaves up.
+    pub(crate) fn tables(&self, ram: &Ram, shape: &Shape, each: &mut impl FnMut(Visit)) {
+        let root = Visit {
+            table: self.root,
+            level: shape.start_level,
+            live: 0,
+            number: 0,
+            own: true,
+        };
+        visit(ram, shape, root, each);
     }
 
     /// Whether the remembered leaf table is the one that a walk finds. For the checker.
     pub(crate) fn memory_is_true(&self, ram: &Ram, shape: &Shape) -> bool {
-        let Some((key, leaf)) = self.last_leaf else {
+        let Some(last) = self.last_leaf else {
             return true;
         };
-        let page = PageNum::new(key << shape.span_bits[2]);
-        let fresh = Self {
-            root: self.root,
-            count: self.count,
-            last_leaf: None,
-        };
-        fresh.lookup(ram, shape, page) == Some(LeafSlot(shape.entry(leaf, page, 3)))
+        let page = PageNum::new(last.key << shape.span_bits[2]);
+        let found = self.fresh().leaf(ram, shape, page);
+        found.is_ok_and(|leaf| leaf.table == last.table && leaf.own == last.own)
     }
 }
 
-fn new_table(ram: &Ram, frames: &mut Frames, level: u8) -> Result<FrameNum, OutOfRam> {
-    let state = FrameState::Table { level, live: 0 };
+/// An empty table at its place in a tree.
+pub(crate) fn new_table(
+    ram: &Ram,
+    frames: &mut Frames,
+    family: FamilyId,
+    level: u8,
+    number: u32,
+) -> Result<FrameNum, OutOfRam> {
+    let state = FrameState::Table {
+        level,
+        live: 0,
+        family,
+        number,
+    };
     let fresh = frames.allocate(ram, state, "translation table")?;
     if !fresh.zeroed {
         ram.zero_frame(fresh.frame);
@@ -440,17 +593,41 @@ fn new_table(ram: &Ram, frames: &mut Frames, level: u8) -> Result<FrameNum, OutO
     Ok(fresh.frame)
 }
 
-fn visit(ram: &Ram, shape: &Shape, table: FrameNum, level: u8, each: &mut impl FnMut(FrameNum, u8, u16)) {
-    let base = table.start(shape.granule).get();
-    let mut live = 0;
-    for index in 0..=shape.index_mask[usize::from(level)] {
+/// A table, as a walk over all of a space's finds it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Visit {
+    pub(crate) table: FrameNum,
+    pub(crate) level: u8,
+    /// Descriptors and swap entries in it.
+    pub(crate) live: u16,
+    pub(crate) number: u32,
+    /// No descriptor on the way to it forbids writes.
+    pub(crate) own: bool,
+}
+
+fn visit(ram: &Ram, shape: &Shape, mut at: Visit, each: &mut impl FnMut(Visit)) {
+    let base = at.table.start(shape.granule).get();
+    let below = if at.level < 3 {
+        shape.index_mask[usize::from(at.level)] + 1
+    } else {
+        0
+    };
+    for index in 0..=shape.index_mask[usize::from(at.level)] {
         let descriptor = read(ram, PhysAddr::new(base + 8 * index));
-        if is_used(descriptor) {
-            live += 1;
-            if level < 3 {
-                visit(ram, shape, frame_of(descriptor, shape.granule), level + 1, each);
-            }
+        if !is_used(descriptor) {
+            continue;
+        }
+        at.live += 1;
+        if at.level < 3 {
+            let next = Visit {
+                table: frame_of(descriptor, shape.granule),
+                level: at.level + 1,
+                live: 0,
+                number: at.number * below as u32 + index as u32,
+                own: at.own && !descriptor.is_table_read_only(),
+            };
+            visit(ram, shape, next, each);
         }
     }
-    each(table, level, live);
+    each(at);
 }

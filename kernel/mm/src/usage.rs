@@ -1,9 +1,11 @@
 //! What `/proc` shows of an address space: smaps, status, pagemap.
 
 use arch::{Bytes, Descriptor, FrameNum, PageNum};
+use rustc_hash::FxHashMap;
 
 use crate::Memory;
 use crate::core_state::Core;
+use crate::families::FamilyId;
 use crate::fault::FaultKind;
 use crate::frames::{AnonId, FrameState};
 use crate::request::SpaceId;
@@ -191,13 +193,14 @@ impl Memory {
         let core = &self.core;
         let tables = &self.spaces.get(space).tables;
         let mut usage = VmaUsage::default();
+        let mut owners = Owners::new(self);
         tables.used(
             &core.ram,
             &core.shape,
             vma.range,
-            |_, descriptor| match swapped_anon(descriptor) {
-                Some(id) => add_swapped(&mut usage, core, id),
-                None => add_page(&mut usage, core, descriptor),
+            |page, descriptor| match swapped_anon(descriptor) {
+                Some(id) => add_swapped(&mut usage, &mut owners, tables.family(), page, id),
+                None => add_page(&mut usage, &mut owners, descriptor),
             },
         );
         if let Some((file, first)) = vma.file_page(vma.range.start(), core.granule()) {
@@ -257,7 +260,7 @@ impl Memory {
             swapped: false,
             swap_slot: None,
             file_or_shared: matches!(state, FrameState::Cache(_)),
-            exclusive: core.frames.mappers(frame).len() == 1,
+            exclusive: core.mappings(frame) == 1,
             frame: Some(frame),
             dirty: is_dirty(core, descriptor),
             accessed: descriptor.is_accessed(),
@@ -275,21 +278,95 @@ fn is_dirty(core: &Core, descriptor: Descriptor) -> bool {
     }
 }
 
-/// A swap entry. The page's share of swap is divided among its swap entries (Linux: `swp_swapcount`).
-fn add_swapped(usage: &mut VmaUsage, core: &Core, id: AnonId) {
-    let page = core.granule().bytes();
-    let anon = core.frames.anon(id);
-    let mapped = anon
-        .place
-        .frame()
-        .map_or(0, |frame| core.frames.mappers(frame).len() as u64);
-    usage.swap = Bytes::new(usage.swap.get() + page);
-    usage.swap_pss = usage
-        .swap_pss
-        .plus(Pss::of_page(page, u64::from(anon.owners) - mapped));
+/// How often pages are mapped, table sharing or not, while one walk asks again and again.
+struct Owners<'a> {
+    memory: &'a Memory,
+    /// How many spaces reach a leaf table.
+    reach: FxHashMap<FrameNum, u64>,
+    /// The table that was asked for last.
+    last: Option<(FrameNum, u64)>,
+    /// Swap entries of a whole family by anon, once one was asked for that needs it.
+    entries: Option<FxHashMap<AnonId, u64>>,
 }
 
-fn add_page(usage: &mut VmaUsage, core: &Core, descriptor: Descriptor) {
+impl<'a> Owners<'a> {
+    fn new(memory: &'a Memory) -> Self {
+        Self {
+            memory,
+            reach: FxHashMap::default(),
+            last: None,
+            entries: None,
+        }
+    }
+
+    /// [`Core::mappings`].
+    fn mappings(&mut self, frame: FrameNum) -> u64 {
+        let mappers = self.memory.core.frames.mappers(frame).iter();
+        mappers.map(|mapper| self.reach(mapper.table)).sum()
+    }
+
+    /// [`Core::reach`]. Neighbours mostly lie in one table.
+    fn reach(&mut self, table: FrameNum) -> u64 {
+        if let Some((last, reach)) = self.last
+            && last == table
+        {
+            return reach;
+        }
+        let core = &self.memory.core;
+        let reach = *self.reach.entry(table).or_insert_with(|| core.reach(table));
+        self.last = Some((table, reach));
+        reach
+    }
+
+    /// How many swap entries stand for an anon, seen from every space; `page` is one of them. The reverse map does not know
+    /// them, but mostly they are all at the same page. If not (mremap), all tables of the family are walked, once.
+    fn swap_entries(&mut self, family: FamilyId, page: PageNum, id: AnonId) -> u64 {
+        let core = &self.memory.core;
+        let anon = core.frames.anon(id);
+        let frame = anon.place.frame();
+        let mapped = frame.map_or(0, |frame| core.frames.mappers(frame).len() as u64);
+        let written = u64::from(anon.owners) - mapped;
+        if core.families.members(family).len() == 1 {
+            return written;
+        }
+        let (tables, spaces) = core.swap_entries_at(family, page, id);
+        if tables == written {
+            return spaces;
+        }
+        let entries = self
+            .entries
+            .get_or_insert_with(|| self.memory.swap_entries_of(family));
+        entries.get(&id).copied().unwrap_or(1)
+    }
+}
+
+impl Memory {
+    /// Swap entries in all spaces of a family, by anon: anons are shared within one only.
+    fn swap_entries_of(&self, family: FamilyId) -> FxHashMap<AnonId, u64> {
+        let core = &self.core;
+        let mut entries = FxHashMap::default();
+        for space in self.spaces.iter().filter(|space| space.tables.family() == family) {
+            let all = crate::space::Space::all_pages(core);
+            space.tables.used(&core.ram, &core.shape, all, |_, entry| {
+                if let Some(id) = swapped_anon(entry) {
+                    *entries.entry(id).or_default() += 1;
+                }
+            });
+        }
+        entries
+    }
+}
+
+/// A swap entry. The page's share of swap is divided among its swap entries (Linux: `swp_swapcount`).
+fn add_swapped(usage: &mut VmaUsage, owners: &mut Owners<'_>, family: FamilyId, page: PageNum, id: AnonId) {
+    let size = owners.memory.granule().bytes();
+    usage.swap = Bytes::new(usage.swap.get() + size);
+    let entries = owners.swap_entries(family, page, id);
+    usage.swap_pss = usage.swap_pss.plus(Pss::of_page(size, entries));
+}
+
+fn add_page(usage: &mut VmaUsage, owners: &mut Owners<'_>, descriptor: Descriptor) {
+    let core = &owners.memory.core;
     let frame = core.frame_of(descriptor);
     let state = core.frames.state(frame);
     if state == FrameState::Zero {
@@ -297,7 +374,7 @@ fn add_page(usage: &mut VmaUsage, core: &Core, descriptor: Descriptor) {
     }
     let page = core.granule().bytes();
     let add = |to: &mut Bytes| *to = Bytes::new(to.get() + page);
-    let mappings = core.frames.mappers(frame).len() as u64;
+    let mappings = owners.mappings(frame);
     let dirty = is_dirty(core, descriptor);
     let pss = Pss::of_page(page, mappings);
     add(&mut usage.rss);

@@ -188,7 +188,8 @@ fn access_present(context: &mut Context<'_>, address: VirtAddr, access: Access) 
     let slot = space.tables.find(&core.ram, &core.shape, page)?;
     let old = space.tables.load(&core.ram, slot);
     let writes = access == Access::Write;
-    if !old.is_valid() || !old.is_user() || writes && !old.is_writable() {
+    let writable = || old.is_writable() && space.tables.is_own(&core.ram, &core.shape, page);
+    if !old.is_valid() || !old.is_user() || writes && !writable() {
         return None;
     }
     let mut new = old.accessed();

@@ -1145,6 +1145,33 @@ impl Pair {
             }
             assert_eq!(rss, self.memory.usage(id).rss().get());
         }
+        self.compare_sharing();
+    }
+
+    /// Who shares what is as the pages themselves say, one by one over all spaces: pagemap's exclusive bit, PSS.
+    fn compare_sharing(&self) {
+        let living = || self.ids.iter().flatten().copied();
+        let pages = |id, vma: &mm::Vma| vma.range.pages().map(move |page| self.memory.page_info(id, page));
+        let mut owners = BTreeMap::new();
+        for id in living() {
+            for info in self.memory.vmas(id).flat_map(|vma| pages(id, vma)) {
+                if let Some(frame) = info.frame {
+                    *owners.entry(frame).or_insert(0) += 1;
+                }
+            }
+        }
+        for id in living() {
+            for vma in self.memory.vmas(id) {
+                let mut pss = 0;
+                for info in pages(id, vma).filter(|info| !info.zero_page) {
+                    if let Some(frame) = info.frame {
+                        assert_eq!(info.exclusive, owners[&frame] == 1, "{info:?}");
+                        pss += (self.granule.bytes() << 12) / owners[&frame];
+                    }
+                }
+                assert_eq!(self.memory.vma_usage(id, vma).pss.fixed_point(), pss);
+            }
+        }
     }
 
     /// Every byte of every page, and nothing left when all is gone.
@@ -1295,6 +1322,7 @@ fn long_run() {
         }
     }
     assert!(sums.pswpin > 0 && sums.pswpout > 0 && sums.cow_copies > 0 && sums.pgsteal_direct > 0);
+    assert!(asked.is_none() || sums.table_copies > 0, "no table was shared");
     eprintln!(
         "{events} events in {machines} machines, each checked whole: no invariant violated; {} faults, {} copies, {} pages \
          swapped out, {} in, {} read errors met, {:.0} s",
@@ -1310,6 +1338,7 @@ fn long_run() {
 fn add(sums: &mut Counters, more: &Counters) {
     sums.pgfault += more.pgfault;
     sums.cow_copies += more.cow_copies;
+    sums.table_copies += more.table_copies;
     sums.pswpin += more.pswpin;
     sums.pswpout += more.pswpout;
     sums.pgsteal_direct += more.pgsteal_direct;

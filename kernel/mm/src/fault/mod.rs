@@ -179,6 +179,8 @@ fn dispatch(context: &mut Context<'_>, fault: &Fault) -> Result<Resolved, Violat
         vma,
     };
     let Context { core, space, .. } = context;
+    // Whatever is done about it changes the tables for this space alone.
+    let opened = core.own_path(space, page)?;
     let slot = space.tables.find(&core.ram, &core.shape, page);
     let present = slot.and_then(|slot| {
         let descriptor = space.tables.load(&core.ram, slot);
@@ -186,7 +188,7 @@ fn dispatch(context: &mut Context<'_>, fault: &Fault) -> Result<Resolved, Violat
     });
     let resolved = match present {
         Some((slot, entry)) if !entry.is_valid() => swap_in::bring_back(context, &case, slot, entry),
-        Some((slot, descriptor)) => resolve_present(context, &case, slot, descriptor, fault.cause),
+        Some((slot, descriptor)) => resolve_present(context, &case, slot, descriptor, fault.cause, opened),
         None => resolve_missing(context, &case),
     }?;
     Ok(if grew {
@@ -215,12 +217,18 @@ fn resolve_present(
     slot: LeafSlot,
     descriptor: Descriptor,
     cause: FaultCause,
+    opened: bool,
 ) -> Result<Resolved, ViolationKind> {
     let refused = case.access == Access::Write && !descriptor.is_writable();
     if refused && case.vma.is_private() {
         cow::write_to_present(context, case, slot, descriptor)
     } else {
-        Ok(access::refresh(context, case, slot, descriptor, cause))
+        let resolved = access::refresh(context, case, slot, descriptor, cause);
+        // What forbade the write stood above the leaf table, and others who shared it are gone.
+        Ok(match opened && case.access == Access::Write {
+            true => Resolved::minor(FaultKind::Reuse),
+            false => resolved,
+        })
     }
 }
 

@@ -41,10 +41,11 @@ impl Memory {
 fn unmap_cached(core: &mut Core, spaces: &mut Spaces, frame: arch::FrameNum) {
     debug_assert!(matches!(core.frames.state(frame), FrameState::Cache(_)));
     while let Some(&mapper) = core.frames.mappers(frame).last() {
-        let space = spaces.in_slot_mut(mapper.slot());
-        let page = mapper.page();
-        let range = arch::PageRange::from_count(page, arch::PageCount::new(1));
-        core.zap(space, range.expect("a mapped page is not the last of all"));
+        // No other space reaches the pages of a file (`sharing`).
+        let page = core.page_of(mapper);
+        for member in core.reachers(mapper.table) {
+            core.zap_owned(spaces.in_slot_mut(member.slot), arch::PageRange::single(page));
+        }
     }
 }
 

@@ -9,30 +9,26 @@ use crate::attributes;
 use crate::core_state::Core;
 use crate::events::Departure;
 use crate::frames::{AnonId, AnonPlace, CachePage, FrameState, Mapper};
-use crate::space::Spaces;
-use crate::tables::{LeafSlot, swap_entry};
+use crate::tables::{self, LeafSlot, swap_entry};
 use crate::vma::VmaFlags;
 
 /// The descriptor behind an entry of the reverse map.
-fn leaf(core: &Core, spaces: &mut Spaces, mapper: Mapper) -> (LeafSlot, Descriptor) {
-    let space = spaces.in_slot_mut(mapper.slot());
-    let slot = space.tables.find(&core.ram, &core.shape, mapper.page());
-    let slot = slot.expect("whoever is in the reverse map has a descriptor");
-    (slot, space.tables.load(&core.ram, slot))
+fn leaf(core: &Core, mapper: Mapper) -> (LeafSlot, Descriptor) {
+    let slot = core.shape.slot(mapper);
+    (slot, tables::load(&core.ram, slot))
 }
 
 /// Whether any descriptor of the frame has its access flag set; clears all, and asks the TLB to forget them, so that the
 /// next access sets the flag again.
-pub(super) fn test_and_clear_accessed(core: &mut Core, spaces: &mut Spaces, frame: FrameNum) -> bool {
+pub(super) fn test_and_clear_accessed(core: &mut Core, frame: FrameNum) -> bool {
     let mut accessed = false;
     for index in 0..core.frames.mappers(frame).len() {
         let mapper = core.frames.mappers(frame)[index];
-        let (slot, descriptor) = leaf(core, spaces, mapper);
+        let (slot, descriptor) = leaf(core, mapper);
         if descriptor.is_accessed() {
             accessed = true;
-            let space = spaces.in_slot_mut(mapper.slot());
-            space.tables.replace(&core.ram, slot, descriptor.not_accessed());
-            core.tlb_pages(space.asid, mapper.page(), mapper.page());
+            tables::replace(&core.ram, slot, descriptor.not_accessed());
+            core.tlb_entry(mapper);
         }
     }
     accessed
@@ -62,17 +58,19 @@ impl Reclaim<'_> {
         {
             return true;
         }
-        self.core.frames.mappers(frame).iter().any(|mapper| {
-            let space = self.spaces.in_slot_mut(mapper.slot());
-            let vma = space.vmas.find(mapper.page());
-            vma.is_some_and(|vma| vma.flags.contains(VmaFlags::LOCKED))
+        self.core.frames.mappers(frame).iter().any(|&mapper| {
+            let page = self.core.page_of(mapper);
+            self.core.reachers(mapper.table).iter().any(|member| {
+                let vma = self.spaces.in_slot_mut(member.slot).vmas.find(page);
+                vma.is_some_and(|vma| vma.flags.contains(VmaFlags::LOCKED))
+            })
         })
     }
 
     fn evict_anon(&mut self, frame: FrameNum, id: AnonId, shadow: Option<Shadow>, out: &mut SwapOut) {
         for index in 0..self.core.frames.mappers(frame).len() {
             let mapper = self.core.frames.mappers(frame)[index];
-            let (_, descriptor) = leaf(self.core, self.spaces, mapper);
+            let (_, descriptor) = leaf(self.core, mapper);
             attributes::harvest(self.core, descriptor);
         }
         let anon = *self.core.frames.anon(id);
@@ -109,27 +107,36 @@ impl Reclaim<'_> {
     /// Takes every descriptor of the frame away. An anon without descriptors is gone.
     pub(super) fn unmap_all(&mut self, frame: FrameNum) {
         while let Some(&mapper) = self.core.frames.mappers(frame).last() {
-            let (slot, descriptor) = leaf(self.core, self.spaces, mapper);
-            let (core, space) = (&mut *self.core, self.spaces.in_slot_mut(mapper.slot()));
-            space.tables.clear(&core.ram, &mut core.frames, &core.shape, slot);
-            core.forget_page(space, mapper.page(), descriptor);
-            space
-                .tables
-                .prune(&core.ram, &mut core.frames, &core.shape, mapper.page());
-            core.tlb_pages(space.asid, mapper.page(), mapper.page());
+            let (slot, descriptor) = leaf(self.core, mapper);
+            let core = &mut *self.core;
+            let (page, reachers) = (core.page_of(mapper), core.reachers(mapper.table));
+            let state = core.frames.state(frame);
+            for member in &reachers {
+                if let Some(count) = self.spaces.in_slot_mut(member.slot).resident.of(state) {
+                    *count -= 1;
+                }
+                core.tlb_pages(member.asid(), page, page);
+            }
+            tables::clear(&core.ram, &mut core.frames, &core.shape, slot);
+            core.forget_descriptor(mapper, descriptor);
+            core.prune_for_all(self.spaces, &reachers, page);
         }
     }
 
     /// The page is in its slot: every descriptor becomes a swap entry, and the frame is free.
     pub(super) fn leave_to_slot(&mut self, frame: FrameNum, id: AnonId) {
         while let Some(&mapper) = self.core.frames.mappers(frame).last() {
-            let (slot, _) = leaf(self.core, self.spaces, mapper);
-            let (core, space) = (&mut *self.core, self.spaces.in_slot_mut(mapper.slot()));
-            space.tables.replace(&core.ram, slot, swap_entry(id));
-            space.resident.anon -= 1;
-            space.swapped += 1;
+            let (slot, _) = leaf(self.core, mapper);
+            let core = &mut *self.core;
+            let page = core.page_of(mapper);
+            tables::replace(&core.ram, slot, swap_entry(id));
             core.frames.remove_mapper(frame, mapper);
-            core.tlb_pages(space.asid, mapper.page(), mapper.page());
+            for member in core.reachers(mapper.table) {
+                let space = self.spaces.in_slot_mut(member.slot);
+                space.resident.anon -= 1;
+                space.swapped += 1;
+                core.tlb_pages(member.asid(), page, page);
+            }
         }
         let slot = self.core.frames.anon(id).place.slot();
         let slot = slot.expect("the caller has put the page in a slot");

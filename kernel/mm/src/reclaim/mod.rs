@@ -30,7 +30,7 @@ mod swap_out;
 
 use swap_out::SwapOut;
 
-/// Frames that one fault can need: three tables, a page of the cache, a private copy, and one in hand.
+/// Frames that one fault can need: three tables, missing ones or copies of shared ones, a page of the cache, a private copy, and one in hand.
 pub(crate) const FAULT_NEED: u32 = 6;
 
 /// Pages that are evicted in one go (`SWAP_CLUSTER_MAX`), and written in one write if they are neighbours.
@@ -147,6 +147,21 @@ impl Memory {
         tables as u32 + FAULT_NEED
     }
 
+    /// Makes room for what a space that shares tables copies of them when a range that cuts them is unmapped: the ways to both
+    /// ends.
+    pub(crate) fn make_room_to_unmap(&mut self, space: SpaceId) {
+        if !self.core.is_alone(self.spaces.get(space)) {
+            self.make_room(FAULT_NEED);
+        }
+    }
+
+    /// The same for all tables of a range of so many pages.
+    pub(crate) fn make_room_to_own(&mut self, space: SpaceId, pages: arch::PageCount) {
+        if !self.core.is_alone(self.spaces.get(space)) {
+            self.make_room(self.tables_for(space, pages) + FAULT_NEED);
+        }
+    }
+
     /// `MADV_PAGEOUT`: evicts the pages of `range` that only this space maps. Those that cannot leave stay.
     pub(crate) fn page_out(&mut self, space: SpaceId, range: PageRange) {
         let mut frames = Vec::new();
@@ -155,7 +170,7 @@ impl Memory {
         let mut rest = range;
         while let Some((page, _, descriptor)) = space.tables.next_present(&core.ram, &core.shape, rest) {
             let frame = core.frame_of(descriptor);
-            if core.frames.mappers(frame).len() == 1 {
+            if core.mappings(frame) == 1 {
                 frames.push(frame);
             }
             let next = PageNum::new(page.get() + 1);
@@ -233,7 +248,7 @@ impl Reclaim<'_> {
     /// Asks the policy, with the access flags of the pages' descriptors as its eyes.
     fn victim(&mut self) -> Option<(FrameNum, Shadow)> {
         let mut policy = self.core.frames.policy.take()?;
-        let named = policy.victim(&mut |frame| evict::test_and_clear_accessed(self.core, self.spaces, frame));
+        let named = policy.victim(&mut |frame| evict::test_and_clear_accessed(self.core, frame));
         self.core.frames.policy = Some(policy);
         named
     }

@@ -59,8 +59,12 @@ impl Reclaim<'_> {
             SlotOwner::Shmem { file, page } => (1 << 32 | u64::from(file.number()), page),
             SlotOwner::Anon(_) => {
                 let mappers = self.core.frames.mappers(frame);
-                let first = mappers.iter().map(|m| (u64::from(m.slot()), m.page().get()));
-                first.min().unwrap_or_default()
+                let places = mappers.iter().flat_map(|&mapper| {
+                    let page = self.core.page_of(mapper).get();
+                    let reachers = self.core.reachers(mapper.table).into_iter();
+                    reachers.map(move |member| (u64::from(member.slot), page))
+                });
+                places.min().unwrap_or_default()
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Faults: which kind, which signal, which byte; stacks, files, and RAM that runs out.
 
 use crate::common::{Machine, RW, TestFile, open};
-use arch::{Access, Bytes, Fault, FaultCause, Granule, TlbOp, VirtAddr};
+use arch::{Access, Bytes, Fault, FaultCause, Granule, PageNum, PageRange, TlbOp, VirtAddr};
 use mm::{
     Advice, FaultKind, Limits, MapError, MapRequest, Placement, Prot, RemapRequest, Sharing, ViolationKind,
 };
@@ -368,10 +368,15 @@ fn copies_moves_and_cleaning_leave_tlb_requests() {
     let child = m.memory.fork_space(m.space).expect("forked");
     m.memory.take_tlb_ops();
     m.write(private, 2).expect("copied");
+    let leaf_span = PageRange::new(PageNum::new(0), PageNum::new(2048)).expect("16 KiB pages");
+    let pages = TlbOp::Pages {
+        asid,
+        pages: leaf_span,
+    };
     assert_eq!(
         m.memory.take_tlb_ops(),
-        page(&m, private),
-        "the shared page was replaced"
+        [TlbOp::Asid(asid), pages],
+        "the shared tables were replaced, and then the shared page"
     );
     m.memory.destroy_space(child);
     let child = m.memory.fork_space(m.space).expect("forked");
