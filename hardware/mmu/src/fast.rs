@@ -11,6 +11,10 @@ pub const MIN_ENTRIES: usize = 256;
 /// The largest table: 128 Ki entries of 32 bytes, for 512 MiB.
 pub const MAX_ENTRIES: usize = 1 << 17;
 
+/// A table with more entries than this begins anew when all are forgotten: writing 4 MiB of them takes longer than a fork,
+/// and what is accessed again makes it grow by misses that it has anyway.
+const LARGE: usize = 1 << 12;
+
 /// The table of one address space.
 #[derive(Debug)]
 pub struct FastTable {
@@ -59,7 +63,12 @@ impl FastTable {
 
     pub(crate) fn forget_all(&mut self, epoch: u64) {
         self.epoch = epoch;
-        self.windows.forget_all();
+        if self.windows.slots() > LARGE {
+            self.windows.restart(MIN_ENTRIES);
+            self.misses = 0;
+        } else {
+            self.windows.forget_all();
+        }
     }
 
     /// Drops the write tags that lead to a frame.

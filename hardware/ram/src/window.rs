@@ -215,6 +215,11 @@ impl Windows {
         self.filled.clear();
     }
 
+    /// Forgets everything, and has so many slots from now on (a power of two).
+    pub fn restart(&mut self, slots: usize) {
+        *self = Self::new(&self.ram, slots);
+    }
+
     /// Lets no store pass any more to these bytes of RAM, `length` from `start`.
     pub fn forbid_stores(&mut self, start: PhysAddr, length: Bytes) {
         let base = self.ram.base_address();

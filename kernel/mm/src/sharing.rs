@@ -263,7 +263,6 @@ impl Core {
     /// A present entry is copied to `mapper`: counts it, and gives what it says on both sides from now on.
     #[inline]
     fn copy_present(&mut self, entry: Descriptor, mapper: Mapper, copied: &mut Entries) -> Descriptor {
-        attributes::harvest(self, entry);
         let frame = self.frame_of(entry);
         let state = self.frames.state(frame);
         match copied.resident.of(state) {
@@ -275,6 +274,9 @@ impl Core {
         }
         match state {
             FrameState::Anon(id) => {
+                if entry.is_dirty() && self.frames.anon(id).starts_clean() {
+                    attributes::harvest(self, entry);
+                }
                 self.frames.anon_mut(id).owners += 1;
                 entry.write_protected()
             }
