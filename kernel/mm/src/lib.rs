@@ -126,7 +126,7 @@ impl Memory {
         let all = space::Space::all_pages(&self.core);
         self.core.let_go_all(&mut space);
         self.core.families.leave(space.tables.family(), space.slot);
-        self.core.zap_owned(&mut space, all);
+        self.core.drop_all(&mut space);
         map::remove_mappings(&mut self.core, &mut self.files, &mut space, all);
         self.core.tlb_queue(TlbOp::Asid(space.asid));
         space.tables.destroy(&mut self.core.frames);

@@ -364,6 +364,38 @@ impl Core {
         space.tables.forget_last();
     }
 
+    /// Everything that a dying space still reaches goes with its tables. Nobody else reaches any of them.
+    pub(crate) fn drop_all(&mut self, space: &mut Space) {
+        let root = space.tables.root();
+        let live = self.frames.live(root);
+        self.drop_below(root, self.shape.start_level);
+        self.frames.adjust_live(root, -i32::from(live));
+        space.tables.forget_last();
+    }
+
+    fn drop_below(&mut self, table: FrameNum, level: u8) {
+        let mut left = self.frames.live(table);
+        for index in 0..self.shape.entries(level) {
+            if left == 0 {
+                return;
+            }
+            let entry = read(&self.ram, self.shape.at(table, index));
+            if entry == Descriptor::INVALID {
+                continue;
+            }
+            left -= 1;
+            if level < 3 {
+                let below = frame_of(entry, self.shape.granule);
+                self.drop_below(below, level + 1);
+                self.frames.release(below);
+            } else if entry.is_valid() {
+                self.forget_descriptor(Mapper { table, index }, entry);
+            } else if let Some(id) = swapped_anon(entry) {
+                self.drop_anon(id);
+            }
+        }
+    }
+
     /// `others`: the tables that relatives have in the place of `table`, of which it is none.
     fn let_go_below(
         &mut self,

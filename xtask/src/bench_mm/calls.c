@@ -10,7 +10,7 @@ static u64 sum;
 
 static u64 forks(u64 mib, u64 *operations)
 {
-    u64 bytes = mib << 20, count = mib > 512 ? 3 : 20, elapsed = 0;
+    u64 bytes = mib << 20, count = 20, elapsed = 0;
     u8 *at = map(0, bytes, RW, ANON, -1, 0);
     for (u64 i = 0; i < bytes; i += page) store(at + i, 1);
     for (u64 i = 0; i < count; i++) {
