@@ -51,9 +51,17 @@ static i64 fork_or_quit(void)
     return pid;
 }
 
+/* wait4 writes the status into memory, which may be away and not come back: EFAULT. */
+static int status_or_quit(i64 pid)
+{
+    int status;
+    if (SYS(wait4, pid, &status, 0, 0, 0, 0) != pid) quit(failed ? failed : 3);
+    return status;
+}
+
 static void child_is_right(const char *what, i64 pid)
 {
-    int status = wait_for(pid);
+    int status = status_or_quit(pid);
     int by_signal = status & 127, code = status >> 8 & 255;
     if (by_signal && !failed) failed = 4;
     if (code && failed != 1) failed = code;
@@ -88,7 +96,7 @@ static void forked(void)
         i64 grandchild = fork_process();
         if (grandchild < 0) quit(3);
         if (grandchild == 0) quit(holds(memory, PAGES / 2, 4) ? 0 : 1);
-        int status = wait_for(grandchild);
+        int status = status_or_quit(grandchild);
         quit(status & 127 ? 4 : status >> 8 & 255);
     }
     fill(memory, PAGES / 4, 5);
