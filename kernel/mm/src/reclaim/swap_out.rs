@@ -34,8 +34,7 @@ impl Reclaim<'_> {
         while !rest.is_empty() {
             let slots = self.core.swap.allocate(rest.len());
             if slots.is_empty() {
-                rest.iter()
-                    .for_each(|&(frame, _)| self.core.frames.restore(frame));
+                self.staying.extend(rest.iter().map(|&(frame, _)| frame));
                 return;
             }
             let (now, later) = rest.split_at(slots.len());
@@ -99,7 +98,7 @@ impl Reclaim<'_> {
                 }
                 Err(_) => {
                     self.core.counters.swap_write_errors += 1;
-                    self.core.frames.restore(frame);
+                    self.staying.push(frame);
                 }
             }
         }
