@@ -49,6 +49,8 @@ usage: cargo xtask COMMAND [OPTIONS]
   programs [WORD...] [--page-size 4k|16k|64k] [--full] [--list] [--runner PROGRAM]
                    Debian's arm64 programs in root folders of their own, against qemu-aarch64 in the same roots: the cases
                    that `test` runs, or all with --full, or those whose name contains a WORD
+  programs --python [WORD...] [--page-size 4k|16k|64k] [--runner PROGRAM]
+                   Python's own test modules likewise, test by test; guests/python-tests.txt has the reasons for what differs
   pressure [--policy P] [--program P] [--page-size 4k|16k|64k] [--tier none|compressed] [--short] [--runner PROGRAM]
                    Debian's programs with 16 MB of RAM and swap must write what they do with plenty, under every policy
   pressure --stress [--program P] [--page-size 4k|16k|64k]

@@ -59,17 +59,18 @@ impl Engine {
         Ok(Ran { done, left, folder })
     }
 
-    fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         match self {
             Engine::Machine(_, page) => page.word(),
             Engine::Qemu(_) => "qemu",
         }
     }
 
-    /// The command line, in a session of its own: no engine may reach the terminal that the checks were started from.
+    /// The command line, in a session of its own: no engine may reach the terminal that the checks were started from. No signal
+    /// is ignored from the start, as `nohup` would have it: qemu forgets that at a second execve.
     pub(crate) fn command(&self, folder: &Path, args: &[&str]) -> Command {
-        let mut command = Command::new("setsid");
-        command.arg("--wait").env_clear();
+        let mut command = Command::new("env");
+        command.args(["--default-signal", "setsid", "--wait"]).env_clear();
         match self {
             Engine::Machine(pagewalk, page) => {
                 // Where the machine's socket lies, for `pagewalk ps`; the programs do not see it.

@@ -1,12 +1,13 @@
 //! `cargo xtask programs`: Debian's arm64 programs on the machine, each in a root folder made of its packages, must say and
 //! leave behind what they do under qemu-aarch64 in the same root. [`cases`] lists what is run, [`roots`] builds the folders,
-//! [`mod@reference`] asks qemu, [`compare`] holds the two against each other. Neighbours: [`crate::end_to_end`], which runs the
+//! [`mod@reference`] asks qemu, [`compare`] holds the two against each other; [`python`] does the same with Python's own tests. Neighbours: [`crate::end_to_end`], which runs the
 //! quick cases, and [`crate::debian`].
 
 mod cases;
 mod compare;
 mod engine;
 pub(crate) mod pressure;
+mod python;
 mod reference;
 pub(crate) mod roots;
 
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use crate::end_to_end::tail;
-use crate::outcome::{Check, Verdict, run_all};
+use crate::outcome::{Check, Tally, Verdict, run_all};
 use crate::runner::PageSize;
 use crate::test::release_pagewalk;
 use crate::trouble::Trouble;
@@ -27,6 +28,7 @@ struct Options {
     words: Vec<String>,
     page: Option<PageSize>,
     full: bool,
+    python: bool,
     list: bool,
     runner: Option<PathBuf>,
 }
@@ -39,6 +41,7 @@ impl Options {
             match *word {
                 "--full" => options.full = true,
                 "--list" => options.list = true,
+                "--python" => options.python = true,
                 "--page-size" => options.page = Some(page_size(words.next())?),
                 "--runner" => options.runner = words.next().map(PathBuf::from),
                 other if other.starts_with('-') => {
@@ -48,6 +51,16 @@ impl Options {
             }
         }
         Ok(options)
+    }
+
+    /// The program that is tried.
+    fn pagewalk(&self) -> Result<PathBuf, Trouble> {
+        self.runner.clone().map_or_else(release_pagewalk, Ok)
+    }
+
+    fn pages(&self) -> Vec<PageSize> {
+        self.page
+            .map_or_else(|| PageSize::ALL.to_vec(), |size| vec![size])
     }
 
     fn wants(&self, case: &Case) -> bool {
@@ -66,6 +79,9 @@ fn page_size(word: Option<&&str>) -> Result<PageSize, Trouble> {
 /// Runs the subcommand.
 pub(crate) fn run(words: &[&str]) -> Result<(), Trouble> {
     let options = Options::parse(words)?;
+    if options.python {
+        return run_python(&options);
+    }
     let wanted: Vec<&'static Case> = cases::all().filter(|case| options.wants(case)).collect();
     if wanted.is_empty() {
         return Err(Trouble::Usage(format!(
@@ -80,15 +96,20 @@ pub(crate) fn run(words: &[&str]) -> Result<(), Trouble> {
         }
         return Ok(());
     }
-    let pagewalk = match &options.runner {
-        Some(path) => path.clone(),
-        None => release_pagewalk()?,
-    };
-    let pages = match options.page {
-        Some(size) => vec![size],
-        None => PageSize::ALL.to_vec(),
-    };
-    let tally = run_all(checks(&pagewalk, &wanted, &pages));
+    let checks = checks(&options.pagewalk()?, &wanted, &options.pages());
+    verdict(run_all(checks))
+}
+
+/// Python's own tests, one module at a time: some of them have limits of time.
+fn run_python(options: &Options) -> Result<(), Trouble> {
+    let mut tally = Tally::default();
+    for check in python::checks(&options.pagewalk()?, &options.words, &options.pages())? {
+        tally.add(run_all(vec![check]));
+    }
+    verdict(tally)
+}
+
+fn verdict(tally: Tally) -> Result<(), Trouble> {
     println!("\n{tally}");
     if tally.failed > 0 {
         return Err(Trouble::Failed(format!("{} failed", tally.failed)));

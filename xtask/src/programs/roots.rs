@@ -20,7 +20,7 @@ use super::reference;
 pub(crate) const WORK: &str = "/work";
 
 /// Raised when the way of building changes: older roots are then built anew.
-const EDITION: u32 = 3;
+const EDITION: u32 = 4;
 
 /// A root folder.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ const FURNITURE: &[(&str, &str)] = &[
         "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
     ),
     ("etc/group", "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n"),
-    ("etc/hosts", "127.0.0.1\tlocalhost\n"),
+    ("etc/hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost\n"),
     ("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"),
 ];
 
