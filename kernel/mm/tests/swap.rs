@@ -1,12 +1,11 @@
 //! Swap as a program and its observers see it: what leaves, what stays, what is counted, what comes back.
 
-use std::io;
 use std::rc::Rc;
 
 use arch::{Bytes, Granule, PageCount, PageNum, PageRange, VirtAddr};
 use mm::{
-    Advice, Backing, Content, FileId, FileKey, Layout, Limits, MapRequest, Memory, Prot, ReclaimConfig,
-    Sharing, SpaceId, SwapConfig, ViolationKind,
+    Advice, Layout, Limits, MapRequest, Memory, Prot, ReclaimConfig, Sharing, SpaceId, SwapConfig,
+    ViolationKind,
 };
 use ram::Ram;
 
@@ -22,31 +21,8 @@ struct Bench {
     device: Rc<Device>,
 }
 
-/// A file of so many zeros.
-struct Zeros(u64);
-
-impl Backing for Zeros {
-    fn read_at(&self, offset: u64, to: &mut [u8]) -> io::Result<usize> {
-        let count = self.0.saturating_sub(offset).min(to.len() as u64) as usize;
-        to[..count].fill(0);
-        Ok(count)
-    }
-
-    fn write_at(&self, _: u64, from: &[u8]) -> io::Result<usize> {
-        Ok(from.len())
-    }
-
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.0)
-    }
-}
-
 impl Bench {
     fn new(frames: u64) -> Self {
-        Self::with_policy(frames, policy::Name::default())
-    }
-
-    fn with_policy(frames: u64, policy: policy::Name) -> Self {
         let ram = Ram::new(Bytes::new(frames * PAGE), Granule::K4).expect("RAM of the host");
         let device = Rc::new(Device::default());
         let swap = SwapConfig {
@@ -57,7 +33,6 @@ impl Bench {
             compressed: Bytes::ZERO,
         };
         let config = ReclaimConfig {
-            policy,
             swap: Some(swap),
             ..ReclaimConfig::default()
         };
@@ -87,21 +62,6 @@ impl Bench {
             self.write(at, page, page as u8 + 1);
         }
         at
-    }
-
-    /// A file of so many pages, all of them in the cache.
-    fn file_of(&mut self, pages: u64) -> FileId {
-        let bytes = Bytes::new(pages * PAGE);
-        let backing = Rc::new(Zeros(bytes.get()));
-        let key = FileKey { device: 1, inode: 1 };
-        let file = self.memory.open_file(key, b"/file", backing);
-        let request = MapRequest {
-            content: Content::File { file, offset: 0 },
-            populate: true,
-            ..MapRequest::anonymous(bytes, Prot::READ)
-        };
-        self.memory.map(self.space, &request).expect("room");
-        file
     }
 
     fn write(&mut self, at: VirtAddr, page: u64, value: u8) {
@@ -165,29 +125,6 @@ fn locked_pages_stay() {
     b.filled(200, Sharing::Private);
     assert!((0..8).all(|page| b.is_present(at, page)));
     b.memory.check().expect("every invariant");
-}
-
-/// However often the policy names what is locked, the rest leaves: nobody is out of RAM with swap to spare.
-#[test]
-fn locked_pages_are_not_tried_over_and_over() {
-    for name in policy::Name::ALL {
-        let mut b = Bench::with_policy(64, name);
-        let file = b.file_of(3);
-        b.memory.lock_object(file, true);
-        let at = b.filled(8, Sharing::Private);
-        let range = b.range(at, 8);
-        b.memory.set_locked(b.space, range, true, false).expect("locked");
-        let more = b.filled(90, Sharing::Private);
-        for _ in 0..4 {
-            for page in 0..90 {
-                assert_eq!(b.read(b.space, more, page), page as u8 + 1, "{name}");
-            }
-        }
-        let counters = b.memory.counters();
-        let (scanned, stolen) = (counters.pgscan_direct, counters.pgsteal_direct);
-        assert!(scanned < 4 * stolen, "{name}: {scanned} tried, {stolen} left");
-        b.memory.check().expect("every invariant");
-    }
 }
 
 /// A page that was read back keeps its slot: it leaves again without a write, until it is written.

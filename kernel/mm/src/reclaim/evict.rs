@@ -35,16 +35,16 @@ pub(super) fn test_and_clear_accessed(core: &mut Core, frame: FrameNum) -> bool 
 }
 
 impl Reclaim<'_> {
-    /// Lets a frame go, or puts it in `out` to be written first, or notes that it stays.
+    /// Lets a frame go, or puts it in `out` to be written first, or gives it back to the policy.
     pub(super) fn evict(&mut self, frame: FrameNum, shadow: Option<Shadow>, out: &mut SwapOut) {
         if self.is_locked(frame) {
-            return self.staying.push(frame);
+            return self.core.frames.restore(frame);
         }
         match self.core.frames.state(frame) {
             FrameState::Anon(id) => self.evict_anon(frame, id, shadow, out),
             FrameState::Cache(cache) if cache.shmem => match self.core.swap.has_free() {
                 true => out.push(frame, shadow),
-                false => self.staying.push(frame),
+                false => self.core.frames.restore(frame),
             },
             FrameState::Cache(cache) => self.evict_file(frame, cache, shadow),
             state => unreachable!("the policy named {frame}, which is {state:?}"),
@@ -86,7 +86,7 @@ impl Reclaim<'_> {
                 self.leave_to_slot(frame, id);
             }
             _ if self.core.swap.has_free() => out.push(frame, shadow),
-            _ => self.staying.push(frame),
+            _ => self.core.frames.restore(frame),
         }
     }
 
@@ -99,7 +99,7 @@ impl Reclaim<'_> {
             // It stays, dirty; whoever asks for it to be written hears of the error.
             Err(_) => {
                 self.core.take_back_evict(frame);
-                self.staying.push(frame);
+                self.core.frames.restore(frame);
             }
         }
     }

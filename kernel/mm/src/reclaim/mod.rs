@@ -81,8 +81,6 @@ struct Reclaim<'a> {
     core: &'a mut Core,
     files: &'a mut Files,
     spaces: &'a mut Spaces,
-    /// What was named and cannot leave. The policy has it back at the end, so that nothing is tried twice in a row.
-    staying: Vec<FrameNum>,
 }
 
 impl Memory {
@@ -189,7 +187,6 @@ impl Memory {
             core: &mut self.core,
             files: &mut self.files,
             spaces: &mut self.spaces,
-            staying: Vec::new(),
         }
     }
 }
@@ -219,7 +216,6 @@ impl Reclaim<'_> {
             }
             self.write_out(out);
         }
-        self.give_back();
         let freed = self.core.frames.free_count() - before;
         let counters = &mut self.core.counters;
         match who {
@@ -247,14 +243,6 @@ impl Reclaim<'_> {
             }
         }
         self.write_out(out);
-        self.give_back();
-    }
-
-    /// What had to stay may be named again.
-    fn give_back(&mut self) {
-        for frame in self.staying.drain(..) {
-            self.core.frames.restore(frame);
-        }
     }
 
     /// Asks the policy, with the access flags of the pages' descriptors as its eyes.

@@ -34,7 +34,8 @@ impl Reclaim<'_> {
         while !rest.is_empty() {
             let slots = self.core.swap.allocate(rest.len());
             if slots.is_empty() {
-                self.staying.extend(rest.iter().map(|&(frame, _)| frame));
+                rest.iter()
+                    .for_each(|&(frame, _)| self.core.frames.restore(frame));
                 return;
             }
             let (now, later) = rest.split_at(slots.len());
@@ -98,7 +99,7 @@ impl Reclaim<'_> {
                 }
                 Err(_) => {
                     self.core.counters.swap_write_errors += 1;
-                    self.staying.push(frame);
+                    self.core.frames.restore(frame);
                 }
             }
         }
