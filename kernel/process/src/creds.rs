@@ -28,8 +28,35 @@ pub struct Creds {
     pub fsgid: u32,
     /// Supplementary groups.
     pub groups: Vec<u32>,
+    /// What it gave up of root's capabilities, and what it lets programs inherit.
+    pub(crate) given_up: GivenUp,
     /// Its rights on files are not the machine's own.
     pub(crate) other: bool,
+}
+
+/// A task's capabilities (capabilities(7)), a bit for each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Capabilities {
+    pub(crate) effective: u64,
+    pub(crate) permitted: u64,
+    pub(crate) inheritable: u64,
+}
+
+impl Capabilities {
+    /// All that Linux 6.12 has (`CAP_LAST_CAP` is 40).
+    pub(crate) const ALL: u64 = (1 << 41) - 1;
+    /// `CAP_SETPCAP`: what it has not can be made inheritable.
+    pub(crate) const SETPCAP: u64 = 1 << 8;
+    /// `CAP_IPC_LOCK`: no limit on locked memory.
+    pub(crate) const IPC_LOCK: u64 = 1 << 14;
+}
+
+/// What capset(2) took away since the last exec.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct GivenUp {
+    permitted: u64,
+    effective: u64,
+    inheritable: u64,
 }
 
 impl Creds {
@@ -49,12 +76,36 @@ impl Creds {
             groups: getgroups()
                 .map(|groups| groups.into_iter().map(Gid::as_raw).collect())
                 .unwrap_or_default(),
+            given_up: GivenUp::default(),
             other: false,
         }
     }
 
-    /// exec: what is effective now is saved.
+    /// Root has all capabilities that it did not give up, others have none (`cap_emulate_setxuid`). Of what they allow, only
+    /// the limit on locked memory follows them; all else follows the user.
+    pub(crate) fn capabilities(&self) -> Capabilities {
+        let all_if = |root: bool| if root { Capabilities::ALL } else { 0 };
+        let permitted = all_if([self.uid, self.euid, self.suid].contains(&0)) & !self.given_up.permitted;
+        Capabilities {
+            effective: all_if(self.euid == 0) & permitted & !self.given_up.effective,
+            permitted,
+            inheritable: self.given_up.inheritable,
+        }
+    }
+
+    /// capset(2), the rules being kept by the caller.
+    pub(crate) fn set_capabilities(&mut self, new: Capabilities) {
+        self.given_up = GivenUp {
+            permitted: Capabilities::ALL & !new.permitted,
+            effective: Capabilities::ALL & !new.effective,
+            inheritable: new.inheritable,
+        };
+    }
+
+    /// exec: what is effective now is saved, and root has all capabilities again.
     pub(crate) fn save(&mut self) {
+        self.given_up.permitted = 0;
+        self.given_up.effective = 0;
         self.suid = self.euid;
         self.sgid = self.egid;
     }

@@ -15,6 +15,7 @@ use abi::signal::{SigSet, Signal};
 use arch::{Bytes, Regs};
 use mm::{Limits, SpaceId};
 
+use crate::creds::Capabilities;
 pub use crate::creds::Creds;
 use crate::file::FdTable;
 use crate::signal::{Actions, Signals};
@@ -298,7 +299,8 @@ impl Task {
             data: limit(RLIMIT_DATA),
             stack: Bytes::new(self.limits[RLIMIT_STACK].current),
             // A privileged task may lock what it likes (CAP_IPC_LOCK).
-            locked: limit(RLIMIT_MEMLOCK).filter(|_| self.creds.euid != 0),
+            locked: limit(RLIMIT_MEMLOCK)
+                .filter(|_| self.creds.capabilities().effective & Capabilities::IPC_LOCK == 0),
             admin: self.creds.euid == 0,
             ..Limits::default()
         }

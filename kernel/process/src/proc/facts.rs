@@ -6,6 +6,7 @@ use abi::process::{RLIMIT_SIGPENDING, RLIMITS};
 use mm::SpaceId;
 
 use crate::charges::Charges;
+use crate::creds::Capabilities;
 use crate::kernel::Kernel;
 use crate::task::{Exit, Pid, Task};
 
@@ -71,6 +72,7 @@ pub(super) struct TaskFacts {
     pub(super) blocked: u64,
     pub(super) ignored: u64,
     pub(super) caught: u64,
+    pub(super) capabilities: Capabilities,
     pub(super) queued_limit: u64,
     pub(super) voluntary_switches: u64,
     pub(super) involuntary_switches: u64,
@@ -125,6 +127,7 @@ impl TaskFacts {
             blocked: blocked.0,
             ignored: ignored.0,
             caught: caught.0,
+            capabilities: task.creds.capabilities(),
             queued_limit: task.limits[RLIMIT_SIGPENDING].current,
             voluntary_switches: task.switches.0,
             involuntary_switches: task.switches.1,

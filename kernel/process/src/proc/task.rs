@@ -7,6 +7,8 @@ use arch::{Bytes, PageCount};
 use mm::{Memory, Prot, SpaceUsage};
 use procfs::{Addr, Ids, Kib, LimitValue, Limits, NsIds, Octal, PidStat, Set, Statm, Status};
 
+use crate::creds::Capabilities;
+
 use super::facts::TaskFacts;
 
 /// The resource that `rss_limit` shows (getrlimit(2)).
@@ -181,10 +183,10 @@ pub(super) fn status(memory: &Memory, facts: &TaskFacts) -> Status {
         sig_blk: Some(Set(facts.blocked)),
         sig_ign: Some(Set(facts.ignored)),
         sig_cgt: Some(Set(facts.caught)),
-        cap_inh: Some(Set(0)),
-        cap_prm: Some(Set(0)),
-        cap_eff: Some(Set(0)),
-        cap_bnd: Some(Set(0)),
+        cap_inh: Some(Set(facts.capabilities.inheritable)),
+        cap_prm: Some(Set(facts.capabilities.permitted)),
+        cap_eff: Some(Set(facts.capabilities.effective)),
+        cap_bnd: Some(Set(Capabilities::ALL)),
         cap_amb: Some(Set(0)),
         no_new_privs: Some(0),
         seccomp: Some(0),

@@ -5,7 +5,7 @@
 //!   disk. [`path`]: names. [`poll`]: waiting for files.
 //! - [`mod@clone`]: new tasks. [`process`]: their identity and ends. [`waitid`]: news of children.
 //!   [`pidfd`]: descriptors of processes. [`sched`]: turns.
-//! - [`mod@creds`]: users and groups.
+//! - [`mod@creds`]: users and groups. [`caps`]: capabilities.
 //! - [`time`]: clocks and sleep. [`timer`]: timers that send signals. [`signal`]: signals.
 //!   [`queue`]: signals with a value. [`tty`]: `ioctl`.
 //! - [`event`]: descriptors that tell of events. [`lock`]: file locks. [`watch`]: inotify.
@@ -24,6 +24,7 @@ use crate::kernel::{Kernel, Notice};
 use crate::task::{Pid, State, Task};
 use crate::wait::{Progress, Wait};
 
+mod caps;
 mod clone;
 mod creds;
 mod event;
@@ -133,6 +134,7 @@ static HANDLERS: [Option<Handler>; nr::COUNT] = {
         queue::CALLS,
         lock::CALLS,
         creds::CALLS,
+        caps::CALLS,
         timer::CALLS,
         pidfd::CALLS,
         fifo::CALLS,

@@ -242,3 +242,73 @@ fn interfaces_have_names_and_numbers() {
     }
     assert_eq!(b.call(nr::IOCTL, &[0, GET_INDEX, at]), err(Errno::ENOTTY));
 }
+
+/// capget(2), capset(2), as a program was answered by Linux 6.18.
+#[test]
+fn capabilities_can_be_given_up_and_not_taken_back() {
+    const V3: u32 = 0x2008_0522;
+    let mut b = Bench::new();
+    let become_user = |b: &mut Bench, id: u32| {
+        let creds = &mut b.kernel.task_mut(b.pid).creds;
+        (creds.uid, creds.euid, creds.suid) = (id, id, id);
+    };
+    become_user(&mut b, 0);
+    let at = b.pages(1);
+    let data = at + 64;
+    let header = |b: &mut Bench, version: u32, pid: i32| {
+        b.put(at, &version.to_le_bytes());
+        b.put(at + 4, &pid.to_le_bytes());
+    };
+    let sets = |b: &mut Bench| -> [u32; 6] {
+        header(b, V3, 0);
+        assert_eq!(b.call(nr::CAPGET, &[at, data]), 0);
+        core::array::from_fn(|word| u32::from_le_bytes(b.take(data + 4 * word as u64)))
+    };
+    let set = |b: &mut Bench, words: [u32; 6]| {
+        for (word, value) in words.into_iter().enumerate() {
+            b.put(data + 4 * word as u64, &value.to_le_bytes());
+        }
+        header(b, V3, 0);
+        b.call(nr::CAPSET, &[at, data])
+    };
+    let all = [u32::MAX, u32::MAX, 0, 0x1ff, 0x1ff, 0];
+    assert_eq!(sets(&mut b), all);
+    for (version, pid, to, answer) in [
+        (V3, 999_999, data, err(Errno::ESRCH)),
+        (V3, -1, data, err(Errno::EINVAL)),
+        (0x1234, 0, data, err(Errno::EINVAL)),
+        (0x1234, 0, 0, 0),
+        (V3, 999_999, 0, 0),
+    ] {
+        header(&mut b, version, pid);
+        assert_eq!(b.call(nr::CAPGET, &[at, to]), answer, "{version:x} {pid} {to:x}");
+        assert_eq!(
+            u32::from_le_bytes(b.take(at)),
+            V3,
+            "it says which version it likes"
+        );
+    }
+    assert_eq!(b.call(nr::CAPGET, &[0, data]), err(Errno::EFAULT));
+    header(&mut b, V3, 999_999);
+    assert_eq!(
+        b.call(nr::CAPSET, &[at, data]),
+        err(Errno::EPERM),
+        "somebody else"
+    );
+    assert_eq!(set(&mut b, [all[0] - 1, all[1], 0, 0x1ff, 0x1ff, 0]), 0);
+    assert_eq!(
+        set(&mut b, [all[0] - 1, all[1] - 2, 0, 0x1ff, 0x1ff, 0]),
+        err(Errno::EPERM)
+    );
+    assert_eq!(set(&mut b, [all[0] - 3, all[1] - 2, 5, 0x1ff, 0x1ff, 0]), 0);
+    assert_eq!(set(&mut b, all), err(Errno::EPERM), "it is gone");
+    assert_eq!(sets(&mut b), [all[0] - 3, all[1] - 2, 5, 0x1ff, 0x1ff, 0]);
+    become_user(&mut b, 1000);
+    assert_eq!(
+        sets(&mut b),
+        [0, 0, 5, 0, 0, 0],
+        "of another user's only what is inheritable is left"
+    );
+    assert_eq!(set(&mut b, [0; 6]), 0);
+    assert_eq!(set(&mut b, [0, 1, 0, 0, 0, 0]), err(Errno::EPERM));
+}

@@ -10,6 +10,7 @@ use crate::task::Pid;
 
 pub(super) const CALLS: &[(usize, Handler)] = &[
     (nr::SCHED_YIELD, sched_yield),
+    (nr::GETCPU, getcpu),
     (nr::SCHED_GETAFFINITY, sched_getaffinity),
     (nr::SCHED_SETAFFINITY, sched_setaffinity),
     (nr::SCHED_GETSCHEDULER, sched_getscheduler),
@@ -33,6 +34,14 @@ const TURN_NS: u64 = 1_000_000;
 
 fn sched_yield(call: &mut Call<'_>) -> Answer {
     call.kernel.yield_turn(call.pid);
+    Ok(0)
+}
+
+/// Processor 0 of node 0: there is no other.
+fn getcpu(call: &mut Call<'_>) -> Answer {
+    let [cpu, node, ..] = call.args;
+    call.write_if_wanted(cpu, &[0; 4])?;
+    call.write_if_wanted(node, &[0; 4])?;
     Ok(0)
 }
 
