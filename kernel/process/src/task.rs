@@ -216,6 +216,8 @@ pub struct Task {
     pub(crate) mempolicy: mm::Policy,
     /// What it was started with (`personality(2)`).
     pub(crate) personality: u32,
+    /// `PR_SET_NO_NEW_PRIVS`: never taken back.
+    pub(crate) no_new_privs: bool,
     /// The signal that tells its parent of its end.
     pub(crate) exit_signal: Option<Signal>,
     pub(crate) clear_child_tid: u64,

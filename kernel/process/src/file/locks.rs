@@ -6,6 +6,7 @@
 use std::rc::{Rc, Weak};
 
 use super::File;
+use crate::task::Pid;
 
 /// Who holds a lock.
 #[derive(Clone, Debug)]
@@ -59,9 +60,12 @@ impl Lock {
     }
 }
 
-/// All locks of a machine.
+/// All locks of a machine, and who waits for one.
 #[derive(Debug, Default)]
-pub(crate) struct Locks(Vec<Lock>);
+pub(crate) struct Locks {
+    held: Vec<Lock>,
+    waiting: Vec<(Pid, Lock)>,
+}
 
 impl Locks {
     /// The most locks at once: beyond it `ENOLCK`, for they are kept in the host's memory.
@@ -69,8 +73,8 @@ impl Locks {
 
     /// The lock of somebody else that stands against this one.
     pub(crate) fn against(&mut self, wanted: &Lock) -> Option<&Lock> {
-        self.0.retain(|lock| lock.owner.lives());
-        self.0.iter().find(|lock| {
+        self.held.retain(|lock| lock.owner.lives());
+        self.held.iter().find(|lock| {
             let strangers = lock.owner.meets(&wanted.owner) && !lock.owner.is(&wanted.owner);
             strangers && lock.overlaps(wanted) && (lock.exclusive || wanted.exclusive)
         })
@@ -78,13 +82,13 @@ impl Locks {
 
     /// Whether there is room for more.
     pub(crate) fn has_room(&self) -> bool {
-        self.0.len() < Self::MOST
+        self.held.len() < Self::MOST
     }
 
     /// Frees the owner's locks inside a range: those that reach beyond keep what is outside.
     pub(crate) fn free(&mut self, range: &Lock) {
-        let mut kept = Vec::with_capacity(self.0.len());
-        for lock in self.0.drain(..) {
+        let mut kept = Vec::with_capacity(self.held.len());
+        for lock in self.held.drain(..) {
             if !lock.owner.is(&range.owner) || !lock.overlaps(range) {
                 kept.push(lock);
                 continue;
@@ -96,25 +100,57 @@ impl Locks {
                 kept.push(Lock { from, ..lock });
             }
         }
-        self.0 = kept;
+        self.held = kept;
     }
 
     /// Sets a lock that nothing stands against, in place of the owner's own in its range.
     pub(crate) fn set(&mut self, lock: Lock) {
         self.free(&lock);
-        self.0.push(lock);
+        self.held.push(lock);
     }
 
     /// A process closed one of its descriptors of a file: all its record locks of that file go (POSIX).
     pub(crate) fn closed(&mut self, file: (u64, u64), table: &Rc<()>) {
         let process = Owner::Process(Rc::downgrade(table), 0);
-        self.0
+        self.held
             .retain(|lock| lock.file != file || !lock.owner.is(&process));
     }
 
     /// Whether anybody holds one.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.held.is_empty()
+    }
+
+    /// A task begins to wait for a lock.
+    pub(crate) fn wait(&mut self, task: Pid, lock: Lock) {
+        self.waiting.push((task, lock));
+    }
+
+    /// A task waits for no lock any more, or not yet.
+    pub(crate) fn wait_no_more(&mut self, task: Pid) {
+        self.waiting.retain(|(waiting, _)| *waiting != task);
+    }
+
+    /// Whether a process that waited for this lock would wait for itself (`posix_locks_deadlock`): who stands against it waits, as
+    /// `still` says, for a lock that somebody stands against who waits, and so on back to it. Open files do not wait.
+    pub(crate) fn closes_a_circle(&mut self, wanted: &Lock, still: impl Fn(Pid) -> bool) -> bool {
+        /// `MAX_DEADLK_ITERATIONS`.
+        const MOST: usize = 10;
+        self.waiting.retain(|(task, _)| still(*task));
+        let mut next = wanted.clone();
+        for _ in 0..MOST {
+            let Some(blocker) = self.against(&next).map(|lock| lock.owner.clone()) else {
+                return false;
+            };
+            if blocker.is(&wanted.owner) {
+                return true;
+            }
+            match self.waiting.iter().find(|(_, lock)| lock.owner.is(&blocker)) {
+                Some((_, lock)) => next = lock.clone(),
+                None => return false,
+            }
+        }
+        false
     }
 }
 
@@ -147,6 +183,25 @@ mod tests {
         assert!(locks.against(&lock(&b, true, 3, 3)).is_some());
         drop(a);
         assert!(locks.against(&lock(&b, true, 3, 3)).is_none() && locks.is_empty());
+    }
+
+    #[test]
+    fn who_would_wait_for_himself_is_found() {
+        let (a, b, c) = (Rc::new(()), Rc::new(()), Rc::new(()));
+        let mut locks = Locks::default();
+        for (at, owner) in [(0, &a), (1, &b), (2, &c)] {
+            locks.set(lock(owner, true, at, at));
+        }
+        let always = |_: Pid| true;
+        assert!(!locks.closes_a_circle(&lock(&a, true, 1, 1), always));
+        locks.wait(Pid::new(1), lock(&a, true, 1, 1));
+        assert!(!locks.closes_a_circle(&lock(&b, true, 2, 2), always));
+        locks.wait(Pid::new(2), lock(&b, true, 2, 2));
+        assert!(locks.closes_a_circle(&lock(&c, true, 0, 0), always));
+        // A signal has ended one of the waits.
+        assert!(!locks.closes_a_circle(&lock(&c, true, 0, 0), |task| task != Pid::new(1)));
+        locks.wait_no_more(Pid::new(2));
+        assert!(!locks.closes_a_circle(&lock(&c, true, 0, 0), always));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! - [`table`]: a task's descriptors.
 //! - [`resolve`]: the one place where a path becomes a place; with [`root`], which confines it, and [`read_only`].
-//! - [`open`]: from a place to an open file.
+//! - [`open`]: from a place to an open file. [`again`]: from an open file to another description of it.
 //! - [`host`]: files of the host. [`pipe`], [`fifo`]: pipes between guests. [`bundle`]: programs that come with the machine.
 //! - [`special`]: what is no stream of bytes: [`eventfd`], [`timerfd`], signals, [`epoll`], sockets ([`unix`], [`inet`]).
 //! - [`seals`]: what may no longer be done with a memfd.
@@ -10,6 +10,7 @@
 //!
 //! Key types: [`File`], an open file description; [`Kind`]; [`FdTable`].
 
+pub(crate) mod again;
 pub(crate) mod bundle;
 pub(crate) mod epoll;
 pub(crate) mod eventfd;
@@ -123,7 +124,7 @@ pub(crate) struct DirEntry {
 pub(crate) enum Kind {
     /// A regular file: of the host, or a bundled program (then without `host`).
     Regular {
-        memory: MemoryFile,
+        memory: Rc<MemoryFile>,
         host: Option<Rc<OwnedFd>>,
         /// Its position is the host's, shared with whoever gave it to us (`< file` in a shell).
         inherited: bool,
@@ -169,6 +170,8 @@ pub(crate) struct File {
     line: Cell<Option<Line>>,
     /// Further descriptors of the host, open as long as this is.
     kept: RefCell<Vec<Rc<OwnedFd>>>,
+    /// The machine was given it, or what it was opened anew from: it may lie outside of a root folder.
+    given: Cell<bool>,
 }
 
 impl File {
@@ -181,6 +184,7 @@ impl File {
             path,
             line: Cell::new(None),
             kept: RefCell::default(),
+            given: Cell::new(false),
         })
     }
 
@@ -192,6 +196,16 @@ impl File {
     /// Closes such a descriptor again; one that is not kept here is left alone.
     pub(crate) fn forget_kept(&self, fd: &Rc<OwnedFd>) {
         self.kept.borrow_mut().retain(|kept| !Rc::ptr_eq(kept, fd));
+    }
+
+    /// Whether the machine was given it, so that it may lie outside of a root folder.
+    pub(crate) fn is_given(&self) -> bool {
+        self.given.get()
+    }
+
+    /// Says that the machine was given it.
+    pub(crate) fn set_given(&self, given: bool) {
+        self.given.set(given);
     }
 
     /// What it is as a terminal of the host.

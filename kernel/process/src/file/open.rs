@@ -26,7 +26,7 @@ const HOST_PROC: rustix::fs::FsWord = 0x9fa0;
 #[derive(Debug)]
 pub(crate) struct Program {
     /// mm's handle on it.
-    pub(crate) file: MemoryFile,
+    pub(crate) file: Rc<MemoryFile>,
     /// Its absolute path.
     pub(crate) path: Vec<u8>,
     /// Its length in bytes.
@@ -67,14 +67,13 @@ impl Kernel {
             }
             Place::Device(device, path) => Ok(File::new(Kind::Device(device), flags, path)),
             Place::Descriptor(fd) => {
-                let task = self.task(pid);
-                let files = task.files.borrow();
-                files.get(fd).map(Rc::clone).map_err(|_| Errno::ENOENT)
+                let file = self.task(pid).files.borrow().get(fd).map(Rc::clone);
+                self.open_again(pid, &file.map_err(|_| Errno::ENOENT)?, flags)
             }
         }
     }
 
-    fn open_host(
+    pub(super) fn open_host(
         &mut self,
         pid: Pid,
         path: HostPath,
@@ -136,7 +135,7 @@ impl Kernel {
             S_IFREG => {
                 let access = flags.bits() & O_ACCMODE;
                 let readable = access != OpenFlags::WRONLY.bits();
-                let memory = self.cache_host_file(&fd, stat, &path, readable, access != 0);
+                let memory = Rc::new(self.cache_host_file(&fd, stat, &path, readable, access != 0));
                 if flags.contains(OpenFlags::TRUNC) {
                     self.memory.file_resized(memory.id(), 0);
                 }
@@ -167,10 +166,8 @@ impl Kernel {
             if flags.contains(OpenFlags::NOFOLLOW) {
                 return Err(Errno::ELOOP);
             }
-            if let Some((file, None)) = proc::descriptor(self, pid, &path)
-                && !file.path.starts_with(b"/")
-            {
-                return Ok(file);
+            if let Some((file, None)) = proc::descriptor(self, pid, &path) {
+                return self.open_again(pid, &file, flags);
             }
             // What comes out is no link, so this is the last step.
             let place = self.follow_proc(pid, &path)?;
@@ -227,7 +224,7 @@ impl Kernel {
         let backing = Rc::new(bundle::BytesBacking(Rc::clone(&entry.bytes)));
         let id = self.memory.open_file(key, &path, backing);
         Some(Program {
-            file: MemoryFile::new(id, &self.closing),
+            file: Rc::new(MemoryFile::new(id, &self.closing)),
             path,
             length,
         })
@@ -253,7 +250,35 @@ impl Kernel {
                 Some(target) if target != path => self.open_program(working, &target),
                 _ => Err(ExecError::Open(Errno::ENOENT)),
             },
-            Place::Programs | Place::Device(..) | Place::Descriptor(_) => Err(ExecError::NotRegular),
+            Place::Descriptor(fd) => {
+                let task = self.tasks.get(&self.last);
+                let file = task.and_then(|task| task.files.borrow().get(fd).map(Rc::clone).ok());
+                let file = file.ok_or(ExecError::Open(Errno::ENOENT))?;
+                self.open_held_program(&file)
+            }
+            Place::Programs | Place::Device(..) => Err(ExecError::NotRegular),
+        }
+    }
+
+    /// A program that is open already (`fexecve(3)`).
+    fn open_held_program(&mut self, file: &File) -> Result<Program, ExecError> {
+        match &file.kind {
+            Kind::Regular {
+                memory, host: None, ..
+            } => {
+                if memory.seals().is_some_and(|seals| seals.mode() & 0o111 == 0) {
+                    return Err(ExecError::NotExecutable);
+                }
+                Ok(Program {
+                    file: Rc::clone(memory),
+                    path: file.path.clone(),
+                    length: self.memory.file_length(memory.id()).get(),
+                })
+            }
+            Kind::Regular { host: Some(host), .. } | Kind::Place(host) => {
+                self.open_host_program(proc_fd(host).into_bytes())
+            }
+            _ => Err(ExecError::NotRegular),
         }
     }
 
@@ -292,7 +317,7 @@ impl Kernel {
             Some(root) => root.inside(path),
             None => path,
         };
-        let file = self.cache_host_file(&fd, &stat, &path, true, false);
+        let file = Rc::new(self.cache_host_file(&fd, &stat, &path, true, false));
         Ok(Program {
             file,
             path,
@@ -335,7 +360,9 @@ impl Kernel {
         let stat = convert_stat(&rustix::fs::fstat(&fd).ok()?);
         let path = rustix::fs::readlinkat(CWD, &*proc_fd(&fd), Vec::new());
         let path = path.map(|path| path.into_bytes()).unwrap_or_default();
-        self.describe(fd, &stat, path, flags, true).ok()
+        let file = self.describe(fd, &stat, path, flags, true).ok()?;
+        file.set_given(true);
+        Some(file)
     }
 }
 

@@ -117,6 +117,11 @@ impl End {
         }
     }
 
+    /// A further end of the pipe that another is an end of.
+    pub(crate) fn again(other: &Self, reads: bool, writes: bool) -> Self {
+        Self::of(&other.pipe, reads, writes, other.node.clone())
+    }
+
     /// What it is an end of.
     pub(crate) fn pipe(&self) -> &Pipe {
         &self.pipe

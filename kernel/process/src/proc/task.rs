@@ -188,7 +188,7 @@ pub(super) fn status(memory: &Memory, facts: &TaskFacts) -> Status {
         cap_eff: Some(Set(facts.capabilities.effective)),
         cap_bnd: Some(Set(Capabilities::ALL)),
         cap_amb: Some(Set(0)),
-        no_new_privs: Some(0),
+        no_new_privs: Some(facts.no_new_privs.into()),
         seccomp: Some(0),
         seccomp_filters: Some(0),
         cpus_allowed: Some(b"1".to_vec()),

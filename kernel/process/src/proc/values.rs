@@ -40,9 +40,9 @@ macro_rules! fixed {
 /// `/proc/sys`.
 pub(super) static SYSCTL: &[Value] = &[
     value("fs/file-nr", |kernel| {
-        format!("{}\t0\t{}", open_files(kernel), u64::MAX >> 1)
+        format!("{}\t0\t{}", open_files(kernel), crate::file::table::MOST_OPEN)
     }),
-    fixed!("fs/file-max", u64::MAX >> 1),
+    fixed!("fs/file-max", crate::file::table::MOST_OPEN),
     fixed!("fs/nr_open", 1 << 20),
     fixed!("fs/overflowgid", 65534),
     fixed!("fs/overflowuid", 65534),

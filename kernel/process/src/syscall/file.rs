@@ -144,8 +144,9 @@ impl Call<'_> {
                 if taken < count {
                     return Err(Errno::EFAULT.into());
                 }
-                // A stream gives what it has; asking on would wait.
-                if count < step || !file.seekable() {
+                // A stream gives what it has; asking on would wait. A pipe is asked until it is empty.
+                let once = !file.seekable() && !matches!(file.kind, Kind::Pipe(_));
+                if count < step || once {
                     return Ok(());
                 }
             }

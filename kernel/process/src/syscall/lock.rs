@@ -11,6 +11,7 @@ use abi::nr;
 use super::{Answer, Call, Handler, Stop};
 use crate::file::File;
 use crate::file::locks::{Lock, Owner};
+use crate::task::{Pid, State, Task};
 use crate::wait::Wait;
 
 pub(super) const CALLS: &[(usize, Handler)] = &[(nr::FLOCK, flock)];
@@ -26,9 +27,10 @@ impl Call<'_> {
 
     /// Sets a lock, or waits until it can be set.
     fn take_lock(&mut self, lock: Lock, waits: bool) -> Answer {
+        self.kernel.locks.wait_no_more(self.pid);
         if self.kernel.locks.against(&lock).is_some() {
             if waits {
-                return Err(Stop::Wait(Wait::for_bell()));
+                return self.wait_for_lock(lock);
             }
             return Err(Errno::EAGAIN.into());
         }
@@ -39,6 +41,22 @@ impl Call<'_> {
         // A write lock that became a read lock lets others in.
         self.kernel.bell.ring();
         Ok(0)
+    }
+
+    /// Waits, unless a process would wait for itself.
+    fn wait_for_lock(&mut self, lock: Lock) -> Answer {
+        if matches!(lock.owner, Owner::Process(..)) {
+            let tasks = &self.kernel.tasks;
+            let still = |pid: Pid| {
+                let waits = |task: &&Task| task.state == State::Waiting && is_set_and_wait(&task.regs);
+                tasks.get(&pid).filter(waits).is_some()
+            };
+            if self.kernel.locks.closes_a_circle(&lock, still) {
+                return Err(Errno::EDEADLK.into());
+            }
+            self.kernel.locks.wait(self.pid, lock);
+        }
+        Err(Stop::Wait(Wait::for_bell()))
     }
 
     /// A descriptor is about to be closed: the process's record locks of its file go with it.
@@ -148,6 +166,11 @@ impl Call<'_> {
         self.write(at, &told)?;
         Ok(0)
     }
+}
+
+/// Whether a task that waits does so for a record lock.
+fn is_set_and_wait(regs: &arch::Regs) -> bool {
+    regs.x(8) == nr::FCNTL as u64 && regs.x(1) == F_SETLKW
 }
 
 /// `OFFSET_MAX`: the last byte of a lock without an end.

@@ -77,12 +77,32 @@ impl Call<'_> {
         }
     }
 
-    /// The object of an `O_PATH` descriptor, by its name in `/proc`: glibc's `lchmod` has no other way. Other descriptors
-    /// may be of files outside of a root folder, given to be read only.
+    /// The object of a descriptor, by its name in `/proc`: glibc's `lchmod`, and whoever links an `O_TMPFILE`, have no other way.
+    /// What the machine was given may lie outside of a root folder.
     fn held_place(&self, fd: i32) -> Result<HostPath, Errno> {
         let file = self.file(fd)?;
         match &file.kind {
-            Kind::Place(host) => Ok(HostPath::held(file.path.clone(), Rc::clone(host))),
+            Kind::Place(host) | Kind::Regular { host: Some(host), .. } | Kind::Directory { host, .. }
+                if !(file.is_given() && self.kernel.config.root.is_some()) =>
+            {
+                Ok(HostPath::held(file.path.clone(), Rc::clone(host)))
+            }
+            _ => Err(Errno::EPERM),
+        }
+    }
+
+    /// Whether a path argument is empty and means the descriptor itself.
+    fn means_itself(&mut self, at: u64, flags: AtFlags) -> Result<bool, Errno> {
+        Ok(flags.contains(AtFlags::EMPTY_PATH) && self.path(at)?.is_empty())
+    }
+
+    /// The descriptor itself, or the working directory, as a place of the host.
+    fn itself(&mut self, from: i32) -> Result<HostPath, Errno> {
+        if from != AT_FDCWD {
+            return self.held_place(from);
+        }
+        match self.kernel.resolve(self.pid, from, b".")? {
+            Place::Host(path) => Ok(path),
             _ => Err(Errno::EPERM),
         }
     }
@@ -310,12 +330,19 @@ fn renameat(call: &mut Call<'_>) -> Answer {
 
 fn linkat(call: &mut Call<'_>) -> Answer {
     let flags = AtFlags::from_bits_retain(call.args[4] as u32);
-    let host = match flags.contains(AtFlags::SYMLINK_FOLLOW) {
+    if !(AtFlags::SYMLINK_FOLLOW | AtFlags::EMPTY_PATH).contains(flags) {
+        return Err(Errno::EINVAL.into());
+    }
+    let itself = call.means_itself(call.args[1], flags)?;
+    let old = match itself {
+        true => call.itself(call.int(0))?,
+        false => call.host_path(call.int(0), call.args[1])?,
+    };
+    let follow = itself || flags.contains(AtFlags::SYMLINK_FOLLOW);
+    let host = match follow {
         true => rustix::fs::AtFlags::SYMLINK_FOLLOW,
         false => rustix::fs::AtFlags::empty(),
     };
-    let old = call.host_path(call.int(0), call.args[1])?;
-    let follow = flags.contains(AtFlags::SYMLINK_FOLLOW);
     // What is to be linked is looked for first.
     call.kernel
         .stat_place(call.pid, &Place::Host(old.clone()), follow)?;
@@ -427,10 +454,19 @@ fn owner(raw: u64) -> Option<u32> {
 
 fn fchown(call: &mut Call<'_>) -> Answer {
     let file = call.file(call.int(0))?;
+    if matches!(file.kind, Kind::Place(_)) {
+        return Err(Errno::EBADF.into());
+    }
+    change_owner(call, &file, (call.args[1], call.args[2]))
+}
+
+/// An open file's owners; one that was only looked up (`O_PATH`) has to be named.
+fn change_owner(call: &Call<'_>, file: &File, (uid, gid): (u64, u64)) -> Answer {
     let host = file.host().ok_or(Errno::EPERM)?;
-    call.kernel.may_change_file(&file)?;
-    let (uid, gid) = (owner(call.args[1]), owner(call.args[2]));
-    rustix::fs::fchown(host, uid.map(Uid::from_raw), gid.map(Gid::from_raw)).map_err(errno)?;
+    call.kernel.may_change_file(file)?;
+    let (uid, gid) = (owner(uid).map(Uid::from_raw), owner(gid).map(Gid::from_raw));
+    let flags = rustix::fs::AtFlags::EMPTY_PATH;
+    rustix::fs::chownat(host, "", uid, gid, flags).map_err(errno)?;
     Ok(0)
 }
 
@@ -441,7 +477,18 @@ fn fchownat(call: &mut Call<'_>) -> Answer {
         false => rustix::fs::AtFlags::empty(),
     };
     let follow = !flags.contains(AtFlags::SYMLINK_NOFOLLOW);
-    let path = call.altered_path(call.int(0), call.args[1], follow)?;
+    if !(AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH).contains(flags) {
+        return Err(Errno::EINVAL.into());
+    }
+    let itself = call.means_itself(call.args[1], flags)?;
+    if itself && call.int(0) != AT_FDCWD {
+        let file = call.file(call.int(0))?;
+        return change_owner(call, &file, (call.args[2], call.args[3]));
+    }
+    let path = match itself {
+        true => call.itself(AT_FDCWD)?,
+        false => call.altered_path(call.int(0), call.args[1], follow)?,
+    };
     let (uid, gid) = (owner(call.args[2]), owner(call.args[3]));
     rustix::fs::chownat(
         CWD,

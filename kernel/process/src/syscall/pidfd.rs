@@ -1,4 +1,4 @@
-//! Descriptors of processes: `pidfd_open(2)`, `pidfd_send_signal(2)`, `pidfd_getfd(2)`; `CLONE_PIDFD` is in `clone`.
+//! Descriptors of processes and threads: `pidfd_open(2)`, `pidfd_send_signal(2)`, `pidfd_getfd(2)`; `CLONE_PIDFD` is in `clone`.
 
 use std::rc::Rc;
 
@@ -20,10 +20,13 @@ pub(super) const CALLS: &[(usize, Handler)] = &[
     (nr::PIDFD_GETFD, pidfd_getfd),
 ];
 
+/// `PIDFD_THREAD` (Linux 6.9).
+const THREAD: OpenFlags = OpenFlags::EXCL;
+
 impl Call<'_> {
-    /// Opens a descriptor of a process; it is closed on exec.
+    /// Opens a descriptor of a process, or of a thread (`PIDFD_THREAD`); it is closed on exec.
     pub(super) fn add_pidfd(&mut self, process: Pid, status: OpenFlags) -> Answer {
-        let named = Named::of(self.kernel.task(process));
+        let named = Named::of(self.kernel.task(process), status.contains(THREAD));
         let kind = Kind::Special(Special::Process(named));
         let path = b"anon_inode:[pidfd]".to_vec();
         let file = File::new(kind, OpenFlags::RDWR | status, path);
@@ -35,23 +38,27 @@ impl Call<'_> {
     /// # Errors
     /// `EBADF` if it is none of a process, `ESRCH` if the process has been waited for.
     pub(super) fn process_of(&self, fd: i32) -> Result<(Pid, Rc<File>), Errno> {
-        let file = self.file(fd)?;
-        let Kind::Special(Special::Process(named)) = &file.kind else {
-            return Err(Errno::EBADF);
-        };
+        let (named, file) = self.named_by(fd)?;
         let pid = named.find(self.kernel).ok_or(Errno::ESRCH)?;
-        Ok((pid, file))
+        Ok((self.kernel.task(pid).tgid, file))
+    }
+
+    fn named_by(&self, fd: i32) -> Result<(Named, Rc<File>), Errno> {
+        let file = self.file(fd)?;
+        match &file.kind {
+            Kind::Special(Special::Process(named)) => Ok((*named, Rc::clone(&file))),
+            _ => Err(Errno::EBADF),
+        }
     }
 }
 
 fn pidfd_open(call: &mut Call<'_>) -> Answer {
     let flags = OpenFlags::from_bits_retain(call.args[1] as u32);
-    // PIDFD_THREAD of Linux 6.9 (O_EXCL) is not offered.
-    if !OpenFlags::NONBLOCK.contains(flags) || call.int(0) <= 0 {
+    if !(OpenFlags::NONBLOCK | THREAD).contains(flags) || call.int(0) <= 0 {
         return Err(Errno::EINVAL.into());
     }
     let pid = call.named(call.int(0))?;
-    if !call.kernel.task(pid).is_first() {
+    if !call.kernel.task(pid).is_first() && !flags.contains(THREAD) {
         return Err(Errno::EINVAL.into());
     }
     call.add_pidfd(pid, flags)
@@ -69,15 +76,36 @@ fn folder_of_process(call: &Call<'_>) -> Result<Pid, Errno> {
     Ok(call.kernel.task(pid).tgid)
 }
 
-fn pidfd_send_signal(call: &mut Call<'_>) -> Answer {
-    let [_, number, info_at, flags, ..] = call.args;
-    if flags as u32 != 0 {
-        return Err(Errno::EINVAL.into());
-    }
-    let target = match call.process_of(call.int(0)) {
-        Err(Errno::EBADF) => folder_of_process(call)?,
-        found => found?.0,
+/// Whom `pidfd_send_signal(2)` means (Linux 6.9).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whom {
+    Thread,
+    Process,
+    Group,
+}
+
+/// Whom the flags of `pidfd_send_signal(2)` and the descriptor choose, by number.
+fn addressee(call: &Call<'_>) -> Result<(Whom, Pid), Errno> {
+    let asked = match call.args[3] as u32 {
+        0 => None,
+        1 => Some(Whom::Thread),
+        2 => Some(Whom::Process),
+        4 => Some(Whom::Group),
+        _ => return Err(Errno::EINVAL),
     };
+    let (usual, pid) = match call.named_by(call.int(0)) {
+        Ok((named, _)) => {
+            let pid = named.find(call.kernel).ok_or(Errno::ESRCH)?;
+            (if named.thread { Whom::Thread } else { Whom::Process }, pid)
+        }
+        Err(_) => (Whom::Process, folder_of_process(call)?),
+    };
+    Ok((asked.unwrap_or(usual), pid))
+}
+
+fn pidfd_send_signal(call: &mut Call<'_>) -> Answer {
+    let [_, number, info_at, ..] = call.args;
+    let (whom, target) = addressee(call)?;
     let number = u64::from(number as u32);
     if number > Signal::MAX {
         return Err(Errno::EINVAL.into());
@@ -87,7 +115,12 @@ fn pidfd_send_signal(call: &mut Call<'_>) -> Answer {
         0 => {
             let me = call.task();
             let (pid, uid) = (me.tgid.get(), me.creds.uid);
-            (code::SI_USER, SigDetail::User { pid, uid })
+            let code = if whom == Whom::Thread {
+                code::SI_TKILL
+            } else {
+                code::SI_USER
+            };
+            (code, SigDetail::User { pid, uid })
         }
         at => {
             let bytes: [u8; SigInfo::SIZE] = call.read(at)?;
@@ -102,11 +135,30 @@ fn pidfd_send_signal(call: &mut Call<'_>) -> Answer {
             (said, SigInfo::queued_detail(&bytes))
         }
     };
-    if !call.may_signal(target, signal) {
-        return Err(Errno::EPERM.into());
+    let targets = match whom {
+        Whom::Thread | Whom::Process => vec![target],
+        Whom::Group => {
+            let tasks = call.kernel.tasks();
+            let members = tasks.filter(|task| task.is_first() && task.group == target);
+            members.map(|task| task.pid).collect()
+        }
+    };
+    let allowed = targets.iter().filter(|pid| call.may_signal(**pid, signal));
+    let allowed: Vec<Pid> = allowed.copied().collect();
+    if allowed.is_empty() {
+        let nobody = if targets.is_empty() {
+            Errno::ESRCH
+        } else {
+            Errno::EPERM
+        };
+        return Err(nobody.into());
     }
-    if let Some(signal) = signal {
-        call.kernel.send(target, SigInfo { signal, code, detail });
+    for pid in allowed {
+        match signal.map(|signal| SigInfo { signal, code, detail }) {
+            Some(info) if whom == Whom::Thread => call.kernel.send_to_thread(pid, info),
+            Some(info) => call.kernel.send(pid, info),
+            None => {}
+        }
     }
     Ok(0)
 }

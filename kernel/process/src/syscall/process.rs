@@ -3,16 +3,20 @@
 use std::rc::Rc;
 
 use abi::Errno;
-use abi::flags::WaitFlags;
+use abi::flags::{AtFlags, WaitFlags};
+use abi::fs::{AT_FDCWD, S_IFLNK, S_IFMT};
 use abi::nr;
 use abi::process::{RLIMIT_NOFILE, RLIMITS, Rlimit, Rusage};
 
 use super::{Answer, Call, Handler, Stop};
+use crate::file::Kind;
+use crate::file::resolve::join;
 use crate::task::{Exit, Pid, Report, Task};
 use crate::wait::Wait;
 
 pub(super) const CALLS: &[(usize, Handler)] = &[
     (nr::EXECVE, execve),
+    (nr::EXECVEAT, execveat),
     (nr::EXIT, exit),
     (nr::EXIT_GROUP, exit_group),
     (nr::WAIT4, wait4),
@@ -66,15 +70,65 @@ impl Call<'_> {
 
 fn execve(call: &mut Call<'_>) -> Answer {
     let path = call.path(call.args[0])?;
-    let mut args = call.texts(call.args[1])?;
-    let env = call.texts(call.args[2])?;
+    run_program(call, &path, (call.args[1], call.args[2]))
+}
+
+/// `execveat(2)`. A program in another directory is named by that directory's path.
+fn execveat(call: &mut Call<'_>) -> Answer {
+    let flags = AtFlags::from_bits_retain(call.args[4] as u32);
+    if !(AtFlags::EMPTY_PATH | AtFlags::SYMLINK_NOFOLLOW).contains(flags) {
+        return Err(Errno::EINVAL.into());
+    }
+    let (from, mut path) = (call.int(0), call.path(call.args[1])?);
+    if path.is_empty() && flags.contains(AtFlags::EMPTY_PATH) {
+        if from == AT_FDCWD {
+            return Err(Errno::EACCES.into());
+        }
+        path = format!("/dev/fd/{from}").into_bytes();
+        let file = call.file(from)?;
+        let closes = call.task().files.borrow().slot(from)?.close_on_exec;
+        // The interpreter would not find it.
+        let mut start = [0; 2];
+        let script = file.readable()
+            && matches!(file.kind, Kind::Regular { .. })
+            && call.kernel.read_file(&file, 0, &mut start).is_ok()
+            && start == *b"#!";
+        if closes && script {
+            return Err(Errno::ENOENT.into());
+        }
+    } else if !path.is_empty() && path[0] != b'/' && from != AT_FDCWD {
+        let file = call.file(from)?;
+        if !matches!(
+            file.kind,
+            Kind::Directory { .. } | Kind::Place(_) | Kind::Listing(_)
+        ) {
+            return Err(Errno::ENOTDIR.into());
+        }
+        let folder = match file.host() {
+            Some(host) => call.kernel.path_now(host)?,
+            None => file.path.clone(),
+        };
+        path = join(&folder, &path);
+    }
+    if flags.contains(AtFlags::SYMLINK_NOFOLLOW) {
+        let place = call.kernel.resolve(call.pid, AT_FDCWD, &path)?;
+        if call.kernel.stat_place(call.pid, &place, false)?.mode & S_IFMT == S_IFLNK {
+            return Err(Errno::ELOOP.into());
+        }
+    }
+    run_program(call, &path, (call.args[2], call.args[3]))
+}
+
+fn run_program(call: &mut Call<'_>, path: &[u8], (args_at, env_at): (u64, u64)) -> Answer {
+    let mut args = call.texts(args_at)?;
+    let env = call.texts(env_at)?;
     if args.is_empty() {
         // Linux 5.18: a program always has a name.
         args.push(Vec::new());
     }
     let closing = call.closed_by_exec();
     let process = Rc::clone(call.task().files.borrow().identity());
-    call.kernel.exec(call.pid, &path, &args, &env)?;
+    call.kernel.exec(call.pid, path, &args, &env)?;
     for file in closing {
         call.forget_locks_of(&file, &process);
     }
@@ -282,38 +336,69 @@ fn setsid(call: &mut Call<'_>) -> Answer {
     Ok(u64::from(pid.get()))
 }
 
-const PRIO_PROCESS: u64 = 0;
+impl Call<'_> {
+    /// The tasks whose niceness is asked for or set: one, a group's or a user's (`getpriority(2)`).
+    fn prioritized(&self, which: u64, who: i32) -> Result<Vec<Pid>, Errno> {
+        const PRIO_PROCESS: u64 = 0;
+        const PRIO_PGRP: u64 = 1;
+        const PRIO_USER: u64 = 2;
+        let number = who.cast_unsigned();
+        let of = |chosen: &dyn Fn(&Task) -> bool| -> Vec<Pid> {
+            let living = self.kernel.tasks().filter(|task| !self.kernel.is_dead(task.pid));
+            living.filter(|task| chosen(task)).map(|task| task.pid).collect()
+        };
+        let found = match which {
+            PRIO_PROCESS => vec![self.named(who)?],
+            PRIO_PGRP => {
+                let group = match who {
+                    0 => self.task().group,
+                    _ => Pid::new(number),
+                };
+                of(&|task| task.group == group)
+            }
+            PRIO_USER => {
+                let user = match who {
+                    0 => self.task().creds.uid,
+                    _ => number,
+                };
+                of(&|task| task.creds.uid == user)
+            }
+            _ => return Err(Errno::EINVAL),
+        };
+        match found.is_empty() {
+            true => Err(Errno::ESRCH),
+            false => Ok(found),
+        }
+    }
+
+    /// Sets one task's niceness (`set_one_prio`).
+    fn set_nice(&mut self, pid: Pid, nice: i8) -> Result<(), Errno> {
+        let (mine, theirs) = (&self.task().creds, &self.kernel.task(pid).creds);
+        if !mine.is_root() && ![theirs.uid, theirs.euid].contains(&mine.euid) {
+            return Err(Errno::EPERM);
+        }
+        if nice < self.kernel.task(pid).nice && mine.euid != 0 {
+            return Err(Errno::EACCES);
+        }
+        self.kernel.task_mut(pid).nice = nice;
+        Ok(())
+    }
+}
 
 fn getpriority(call: &mut Call<'_>) -> Answer {
-    if call.args[0] > 2 {
-        return Err(Errno::EINVAL.into());
-    }
-    let pid = match call.args[0] {
-        PRIO_PROCESS => call.named(call.int(1))?,
-        _ => call.pid,
-    };
+    let found = call.prioritized(call.args[0], call.int(1))?;
+    let lowest = found.iter().map(|pid| call.kernel.task(*pid).nice).min();
     // The raw call answers 1 to 40 so that no answer looks like an error.
-    Ok((20 - i64::from(call.kernel.task(pid).nice)) as u64)
+    Ok((20 - i64::from(lowest.unwrap_or(0))) as u64)
 }
 
 fn setpriority(call: &mut Call<'_>) -> Answer {
-    if call.args[0] > 2 {
-        return Err(Errno::EINVAL.into());
-    }
-    let pid = match call.args[0] {
-        PRIO_PROCESS => call.named(call.int(1))?,
-        _ => call.pid,
-    };
     let nice = call.int(2).clamp(-20, 19) as i8;
-    let (mine, theirs) = (&call.task().creds, &call.kernel.task(pid).creds);
-    if !mine.is_root() && ![theirs.uid, theirs.euid].contains(&mine.euid) {
-        return Err(Errno::EPERM.into());
+    let mut failed = None;
+    for pid in call.prioritized(call.args[0], call.int(1))? {
+        failed = call.set_nice(pid, nice).err().or(failed);
     }
-    if nice < call.kernel.task(pid).nice && call.task().creds.euid != 0 {
-        return Err(Errno::EACCES.into());
-    }
-    call.kernel.task_mut(pid).nice = nice;
-    Ok(0)
+    failed.map_or(Ok(0), |errno| Err(errno.into()))
 }
 
 /// `fs.nr_open`: not even root may have more descriptors, so that no table of them is longer.
@@ -455,8 +540,12 @@ fn prctl(call: &mut Call<'_>) -> Answer {
         // There are no capabilities beyond what the host grants its user.
         CAPBSET_READ if argument <= 40 => Ok(u64::from(call.task().creds.euid == 0)),
         SET_PDEATHSIG if argument == 0 => Ok(0),
-        SET_NO_NEW_PRIVS if argument == 1 => Ok(0),
-        GET_NO_NEW_PRIVS => Ok(1),
+        // A program's set-user-ID bit is not looked at in any case.
+        SET_NO_NEW_PRIVS if argument == 1 && call.args[2..5] == [0; 3] => {
+            call.task_mut().no_new_privs = true;
+            Ok(0)
+        }
+        GET_NO_NEW_PRIVS if call.args[1..5] == [0; 4] => Ok(call.task().no_new_privs.into()),
         // There are no huge pages to disable.
         SET_THP_DISABLE => Ok(0),
         GET_THP_DISABLE => Ok(1),

@@ -36,7 +36,7 @@ fn memfd_create(call: &mut Call<'_>) -> Answer {
     let id = call.kernel.memory.open_shared(&path, Bytes::ZERO);
     let seals = Seals::new(flags & ALLOW_SEALING != 0, flags & NOEXEC_SEAL != 0);
     let kind = Kind::Regular {
-        memory: MemoryFile::new(id, &call.kernel.closing).sealable(seals),
+        memory: Rc::new(MemoryFile::new(id, &call.kernel.closing).sealable(seals)),
         host: None,
         inherited: false,
     };
