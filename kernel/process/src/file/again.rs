@@ -50,7 +50,8 @@ impl Kernel {
             Kind::Special(_) => Err(Errno::ENXIO),
             Kind::Pipe(end) => {
                 let (reads, writes) = access(flags);
-                if writes && !reads && flags.contains(OpenFlags::NONBLOCK) && !end.pipe().has_partner(true) {
+                let impatient = end.node().is_some() && flags.contains(OpenFlags::NONBLOCK);
+                if writes && !reads && impatient && !end.pipe().has_partner(true) {
                     return Err(Errno::ENXIO);
                 }
                 let end = End::again(end, reads, writes);

@@ -57,11 +57,11 @@ impl Opening {
     }
 }
 
-/// A pipe's end that only reads, or only writes, and whose other side nobody has open. A pipe without a name is opened by that
-/// of a descriptor.
+/// A FIFO's end that only reads, or only writes, and whose other side nobody has open. A pipe without a name never waits for
+/// its other side (`fifo_open` in Linux's fs/pipe.c).
 fn lonely(file: &File) -> Option<&End> {
     match &file.kind {
-        Kind::Pipe(end) if file.flags.get() & O_ACCMODE != OpenFlags::RDWR.bits() => {
+        Kind::Pipe(end) if end.node().is_some() && file.flags.get() & O_ACCMODE != OpenFlags::RDWR.bits() => {
             (!end.pipe().has_partner(end.is_writer())).then_some(end)
         }
         _ => None,

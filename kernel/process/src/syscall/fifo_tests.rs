@@ -122,6 +122,23 @@ fn without_waiting() {
 }
 
 /// glibc's `lchmod`: `O_PATH`, then chmod(2) by the descriptor's name.
+/// A shell's process substitution: what wrote has often ended before `/dev/fd/63` is opened.
+#[test]
+fn a_pipe_without_a_name_never_waits() {
+    let mut p = Place::new();
+    let pid = p.bench.pid;
+    for (kept, flags) in [(0, 0), (1, WRONLY), (1, WRONLY | NONBLOCK)] {
+        let at = p.bench.pages(1);
+        assert_eq!(p.bench.call(nr::PIPE2, &[at, 0]), 0);
+        let ends: [u32; 2] = [p.bench.take(at), p.bench.take(at + 4)].map(u32::from_le_bytes);
+        assert_eq!(p.bench.call(nr::CLOSE, &[u64::from(ends[1 - kept])]), 0);
+        p.bench
+            .put(at, format!("/proc/self/fd/{}\0", ends[kept]).as_bytes());
+        assert!(p.open_at(pid, at, flags) > 0, "end {kept}");
+        assert_ne!(p.bench.state(pid), Some(State::Waiting));
+    }
+}
+
 #[test]
 fn the_mode_is_changed_by_a_descriptors_name() {
     const PATH: u64 = 0o10_000_000;
