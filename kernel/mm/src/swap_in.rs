@@ -2,7 +2,7 @@
 //!
 //! Neighbours in memory were written to neighbouring slots, so a program that walks its memory reads its slots in order.
 //! [`Readahead`] notices that and doubles what one read brings, up to 512 KiB; the pages that nobody asked for yet
-//! wait in RAM with their slots, unmapped, and are the first to go again.
+//! wait in RAM with their slots, unmapped, as young as what a fault asked for, or reclaim for the next read would take them before their use.
 //!
 //! Neighbours: `swap` (the bytes), `fault::swap_in` (maps what came), `files` (shared memory).
 

@@ -59,7 +59,7 @@ impl Bench {
         };
         let at = self.memory.map(self.space, &request).expect("room");
         for page in 0..pages {
-            self.write(at, page, page as u8 + 1);
+            self.write(at, page, (page as u8).wrapping_add(1));
         }
         at
     }
@@ -201,4 +201,21 @@ fn a_full_host_keeps_the_page() {
         (1, 1)
     );
     assert_eq!([0, 1, 2, 3].map(|page| b.read(b.space, at, page)), [1, 2, 3, 4]);
+}
+
+/// Memory that is walked in order is read about once:
+/// what came ahead of its use is there when its turn comes.
+#[test]
+fn what_was_read_ahead_waits_for_its_use() {
+    for name in [policy::Name::Clock, policy::Name::Lru] {
+        let mut b = Bench::with_policy(256, name);
+        let at = b.filled(900, Sharing::Private);
+        let before = b.memory.counters().pswpin;
+        for page in 0..900 {
+            assert_eq!(b.read(b.space, at, page), (page as u8).wrapping_add(1), "{name}");
+        }
+        let read = b.memory.counters().pswpin - before;
+        assert!(read < 1000, "{name}: {read} pages read for 900");
+        b.memory.check().expect("every invariant");
+    }
 }

@@ -32,10 +32,7 @@ impl Policy for Clock {
     }
 
     fn insert(&mut self, frame: FrameNum, arrival: Arrival) -> bool {
-        match arrival.speculative {
-            true => self.ring.push_old(0, frame),
-            false => self.ring.push(0, frame),
-        }
+        self.ring.push(0, frame);
         let soon = |shadow: Shadow| shadow.age(self.evictions) < self.ring.total();
         arrival.shadow.is_some_and(soon)
     }

@@ -87,25 +87,6 @@ impl<const N: usize> Lists<N> {
         };
     }
 
-    /// Puts a frame that is in no list at the old end, with mark 0.
-    pub(crate) fn push_old(&mut self, list: u8, frame: FrameNum) {
-        self.cover(frame);
-        let ends = &mut self.ends[usize::from(list)];
-        let neighbour = std::mem::replace(&mut ends.old, frame.get());
-        ends.len += 1;
-        if neighbour == NONE {
-            ends.young = frame.get();
-        } else {
-            self.links[neighbour as usize].older = frame.get();
-        }
-        self.links[frame.index()] = Link {
-            younger: neighbour,
-            older: NONE,
-            list,
-            mark: 0,
-        };
-    }
-
     fn cover(&mut self, frame: FrameNum) {
         if frame.index() >= self.links.len() {
             let empty = Link {
@@ -186,8 +167,8 @@ mod tests {
             (0..4).for_each(|f| lists.push(0, FrameNum::new(f)));
             assert_eq!(lists.remove(FrameNum::new(gone)), Some(0));
             assert_eq!(lists.remove(FrameNum::new(gone)), None);
-            lists.push_old(0, FrameNum::new(9));
-            let rest: Vec<u32> = [9].into_iter().chain((0..4).filter(|&f| f != gone)).collect();
+            lists.push(0, FrameNum::new(9));
+            let rest: Vec<u32> = (0..4).filter(|&f| f != gone).chain([9]).collect();
             assert_eq!(drain(&mut lists, 0), rest);
             assert_eq!(lists.total(), 0);
         }

@@ -121,13 +121,12 @@ impl Policy for Lru {
             let room = self.lists.len(list | ACTIVE) + self.lists.len(other) + self.lists.len(other | ACTIVE);
             hot = shadow.age(self.age) <= room;
         }
-        match (hot, arrival.speculative) {
-            (true, _) => {
+        match hot {
+            true => {
                 self.age = self.age.wrapping_add(1);
                 self.lists.push(list | ACTIVE, frame);
             }
-            (false, true) => self.lists.push_old(list, frame),
-            (false, false) => self.lists.push(list, frame),
+            false => self.lists.push(list, frame),
         }
         hot
     }
