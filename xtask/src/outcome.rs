@@ -83,8 +83,10 @@ pub(crate) fn run_all(checks: Vec<Check>) -> Tally {
     let queue = Mutex::new(VecDeque::from(checks));
     let tally = Mutex::new(Tally::default());
     let workers = thread::available_parallelism().map_or(2, usize::from);
+    // The lock is held for the look into the queue only: in the head of a loop it would be held for the whole check.
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
     let work = || {
-        while let Some(check) = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front() {
+        while let Some(check) = next() {
             let start = Instant::now();
             let verdict = (check.body)();
             show(&check.name, &verdict, start.elapsed().as_secs_f64());
@@ -105,6 +107,29 @@ pub(crate) fn run_all(checks: Vec<Check>) -> Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Each of as many checks as there are threads waits for all others: they end only if they run at one time.
+    #[test]
+    fn checks_run_side_by_side() {
+        let count = thread::available_parallelism().map_or(2, usize::from);
+        let begun = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let waits = |begun: &std::sync::atomic::AtomicUsize| {
+            begun.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let start = Instant::now();
+            while begun.load(std::sync::atomic::Ordering::SeqCst) < count {
+                if start.elapsed().as_secs() > 20 {
+                    return Verdict::Failed("it ran alone".into());
+                }
+                thread::yield_now();
+            }
+            Verdict::Passed
+        };
+        let checks = (0..count).map(|index| {
+            let begun = std::sync::Arc::clone(&begun);
+            Check::new(index.to_string(), move || waits(&begun))
+        });
+        assert_eq!(run_all(checks.collect()).passed, count);
+    }
 
     #[test]
     fn verdicts_are_counted() {
