@@ -107,6 +107,10 @@ pub const CASES: &[Case] = &[
         qemu_differs: true,
         ..case("pidfds")
     },
+    Case {
+        qemu_differs: true,
+        ..case("reopen")
+    },
     case("shared-anon"),
     case("shared-file"),
     case("private-file"),

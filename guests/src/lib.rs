@@ -61,6 +61,7 @@ guests! {
     "events": "epoll, eventfd, timerfd, signalfd, pselect, queued signals and waitid, with their errors",
     "seals": "seals of a memfd, and what each of them forbids",
     "pidfds": "descriptors of processes, timers that send signals, sizes of pipes, with their errors",
+    "reopen": "descriptors opened and run by their names, AT_EMPTY_PATH, niceness of groups, a circle of locks",
     "sockets": "Unix sockets of each style, descriptors and credentials in messages, IP on the loopback",
     "calls-mmap": "mmap, munmap and mprotect, a line a rule: arguments, types, places, rights, errors",
     "calls-mremap": "mremap in all its forms, with its errors",

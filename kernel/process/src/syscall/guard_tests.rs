@@ -327,3 +327,51 @@ fn another_users_memory_is_not_to_be_opened() {
         assert!(b.call(nr::OPENAT, &[here, at, access]) > 0);
     }
 }
+
+/// With a root folder, what the machine was given from outside is opened anew for what it was given for, and no more.
+#[test]
+fn a_given_file_gives_no_more_by_its_name() {
+    const AT_FDCWD: u64 = -100i64 as u64;
+    const RDWR: u64 = 2;
+    const TRUNC: u64 = 0o1000;
+    const PATH: u64 = 0o10_000_000;
+    const SYMLINK_FOLLOW: u64 = 0x400;
+    let (inside, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let secret = outside.path().join("secret");
+    std::fs::write(&secret, "outside").unwrap();
+    let mut b = Bench::new();
+    let given = std::fs::File::open(&secret).unwrap().into();
+    let file = b
+        .kernel
+        .adopt_host(given, abi::flags::OpenFlags::empty())
+        .unwrap();
+    b.kernel.config.root = Some(crate::file::root::Root::open(inside.path()).unwrap());
+    let slot = crate::file::Slot {
+        file,
+        close_on_exec: false,
+    };
+    let files = std::rc::Rc::clone(&b.kernel.task(b.pid).files);
+    let fd = files.borrow_mut().add(slot, 0, 100).unwrap();
+    let at = b.pages(1);
+    let mut open = |fd: i64, flags: u64| {
+        b.put(at, format!("/proc/self/fd/{fd}\0").as_bytes());
+        b.call(nr::OPENAT, &[AT_FDCWD, at, flags, 0])
+    };
+    let again = open(fd.into(), 0);
+    assert!(again > i64::from(fd));
+    let place = open(fd.into(), PATH);
+    assert!(place > again);
+    for fd in [fd.into(), again, place] {
+        assert_eq!(open(fd, RDWR), err(Errno::EACCES));
+        assert_eq!(open(fd, TRUNC), err(Errno::EACCES));
+    }
+    let at = b.pages(1);
+    b.put(at, format!("/proc/self/fd/{again}\0").as_bytes());
+    b.put(at + 100, b"/link\0");
+    let link = [AT_FDCWD, at, AT_FDCWD, at + 100, SYMLINK_FOLLOW];
+    assert_eq!(b.call(nr::LINKAT, &link), err(Errno::EPERM));
+    b.put(at, b"\0");
+    let link = [again as u64, at, AT_FDCWD, at + 100, 0x1000];
+    assert_eq!(b.call(nr::LINKAT, &link), err(Errno::EPERM));
+    assert_eq!(std::fs::read(&secret).unwrap(), b"outside");
+}
