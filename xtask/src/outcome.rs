@@ -106,29 +106,33 @@ pub(crate) fn run_all(checks: Vec<Check>) -> Tally {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
-    /// Each of as many checks as there are threads waits for all others: they end only if they run at one time.
+    /// Each of as many checks as there are threads waits for all others: they end well only if they run at one time.
     #[test]
     fn checks_run_side_by_side() {
         let count = thread::available_parallelism().map_or(2, usize::from);
-        let begun = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
-        let waits = |begun: &std::sync::atomic::AtomicUsize| {
-            begun.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-            let start = Instant::now();
-            while begun.load(std::sync::atomic::Ordering::SeqCst) < count {
-                if start.elapsed().as_secs() > 20 {
-                    return Verdict::Failed("it ran alone".into());
-                }
-                thread::yield_now();
-            }
-            Verdict::Passed
-        };
+        let begun = Arc::new(AtomicUsize::new(0));
         let checks = (0..count).map(|index| {
-            let begun = std::sync::Arc::clone(&begun);
-            Check::new(index.to_string(), move || waits(&begun))
+            let begun = Arc::clone(&begun);
+            Check::new(index.to_string(), move || wait_for(&begun, count))
         });
-        assert_eq!(run_all(checks.collect()).passed, count);
+        assert_eq!(run_all(checks.collect()).failed, 0);
+    }
+
+    fn wait_for(begun: &AtomicUsize, count: usize) -> Verdict {
+        begun.fetch_add(1, Ordering::SeqCst);
+        let start = Instant::now();
+        while begun.load(Ordering::SeqCst) < count {
+            if start.elapsed().as_secs() > 20 {
+                return Verdict::Failed("it ran alone".into());
+            }
+            thread::yield_now();
+        }
+        Verdict::Passed
     }
 
     #[test]
