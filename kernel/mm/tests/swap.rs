@@ -23,6 +23,10 @@ struct Bench {
 
 impl Bench {
     fn new(frames: u64) -> Self {
+        Self::with_policy(frames, policy::Name::default())
+    }
+
+    fn with_policy(frames: u64, policy: policy::Name) -> Self {
         let ram = Ram::new(Bytes::new(frames * PAGE), Granule::K4).expect("RAM of the host");
         let device = Rc::new(Device::default());
         let swap = SwapConfig {
@@ -34,6 +38,7 @@ impl Bench {
         };
         let config = ReclaimConfig {
             swap: Some(swap),
+            policy,
             ..ReclaimConfig::default()
         };
         let mut memory = Memory::with_reclaim(ram, config);
