@@ -103,39 +103,33 @@ fn addressee(call: &Call<'_>) -> Result<(Whom, Pid), Errno> {
     Ok((asked.unwrap_or(usual), pid))
 }
 
-fn pidfd_send_signal(call: &mut Call<'_>) -> Answer {
-    let [_, number, info_at, ..] = call.args;
-    let (whom, target) = addressee(call)?;
-    let number = u64::from(number as u32);
-    if number > Signal::MAX {
-        return Err(Errno::EINVAL.into());
+/// Where the signal says that it comes from: what the caller wrote at `info_at`, or what `kill(2)` and `tkill(2)` would say.
+fn origin(call: &mut Call<'_>, whom: Whom, target: Pid, number: u64) -> Result<(i32, SigDetail), Errno> {
+    let info_at = call.args[2];
+    if info_at == 0 {
+        let me = call.task();
+        let (pid, uid) = (me.tgid.get(), me.creds.uid);
+        let code = match whom {
+            Whom::Thread => code::SI_TKILL,
+            Whom::Process | Whom::Group => code::SI_USER,
+        };
+        return Ok((code, SigDetail::User { pid, uid }));
     }
-    let signal = Signal::new(number);
-    let (code, detail) = match info_at {
-        0 => {
-            let me = call.task();
-            let (pid, uid) = (me.tgid.get(), me.creds.uid);
-            let code = if whom == Whom::Thread {
-                code::SI_TKILL
-            } else {
-                code::SI_USER
-            };
-            (code, SigDetail::User { pid, uid })
-        }
-        at => {
-            let bytes: [u8; SigInfo::SIZE] = call.read(at)?;
-            let said = get_u32(&bytes, 8) as i32;
-            if u64::from(get_u32(&bytes, 0)) != number {
-                return Err(Errno::EINVAL.into());
-            }
-            // Nobody may look like the kernel, or like `tkill`, to others.
-            if (said >= 0 || said == code::SI_TKILL) && target != call.task().tgid {
-                return Err(Errno::EPERM.into());
-            }
-            (said, SigInfo::queued_detail(&bytes))
-        }
-    };
-    let targets = match whom {
+    let bytes: [u8; SigInfo::SIZE] = call.read(info_at)?;
+    let said = get_u32(&bytes, 8) as i32;
+    if u64::from(get_u32(&bytes, 0)) != number {
+        return Err(Errno::EINVAL);
+    }
+    // Nobody may look like the kernel, or like `tkill`, to others.
+    if (said >= 0 || said == code::SI_TKILL) && target != call.task().tgid {
+        return Err(Errno::EPERM);
+    }
+    Ok((said, SigInfo::queued_detail(&bytes)))
+}
+
+/// Those of the addressees whom the caller may send the signal to; it is an error if there are none.
+fn receivers(call: &Call<'_>, whom: Whom, target: Pid, signal: Option<Signal>) -> Result<Vec<Pid>, Errno> {
+    let all: Vec<Pid> = match whom {
         Whom::Thread | Whom::Process => vec![target],
         Whom::Group => {
             let tasks = call.kernel.tasks();
@@ -143,17 +137,28 @@ fn pidfd_send_signal(call: &mut Call<'_>) -> Answer {
             members.map(|task| task.pid).collect()
         }
     };
-    let allowed = targets.iter().filter(|pid| call.may_signal(**pid, signal));
-    let allowed: Vec<Pid> = allowed.copied().collect();
-    if allowed.is_empty() {
-        let nobody = if targets.is_empty() {
-            Errno::ESRCH
-        } else {
-            Errno::EPERM
-        };
-        return Err(nobody.into());
+    if all.is_empty() {
+        return Err(Errno::ESRCH);
     }
-    for pid in allowed {
+    let allowed: Vec<Pid> = all
+        .into_iter()
+        .filter(|pid| call.may_signal(*pid, signal))
+        .collect();
+    match allowed.is_empty() {
+        true => Err(Errno::EPERM),
+        false => Ok(allowed),
+    }
+}
+
+fn pidfd_send_signal(call: &mut Call<'_>) -> Answer {
+    let (whom, target) = addressee(call)?;
+    let number = u64::from(call.args[1] as u32);
+    if number > Signal::MAX {
+        return Err(Errno::EINVAL.into());
+    }
+    let signal = Signal::new(number);
+    let (code, detail) = origin(call, whom, target, number)?;
+    for pid in receivers(call, whom, target, signal)? {
         match signal.map(|signal| SigInfo { signal, code, detail }) {
             Some(info) if whom == Whom::Thread => call.kernel.send_to_thread(pid, info),
             Some(info) => call.kernel.send(pid, info),

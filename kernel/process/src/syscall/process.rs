@@ -81,34 +81,9 @@ fn execveat(call: &mut Call<'_>) -> Answer {
     }
     let (from, mut path) = (call.int(0), call.path(call.args[1])?);
     if path.is_empty() && flags.contains(AtFlags::EMPTY_PATH) {
-        if from == AT_FDCWD {
-            return Err(Errno::EACCES.into());
-        }
-        path = format!("/dev/fd/{from}").into_bytes();
-        let file = call.file(from)?;
-        let closes = call.task().files.borrow().slot(from)?.close_on_exec;
-        // The interpreter would not find it.
-        let mut start = [0; 2];
-        let script = file.readable()
-            && matches!(file.kind, Kind::Regular { .. })
-            && call.kernel.read_file(&file, 0, &mut start).is_ok()
-            && start == *b"#!";
-        if closes && script {
-            return Err(Errno::ENOENT.into());
-        }
+        path = open_program(call, from)?;
     } else if !path.is_empty() && path[0] != b'/' && from != AT_FDCWD {
-        let file = call.file(from)?;
-        if !matches!(
-            file.kind,
-            Kind::Directory { .. } | Kind::Place(_) | Kind::Listing(_)
-        ) {
-            return Err(Errno::ENOTDIR.into());
-        }
-        let folder = match file.host() {
-            Some(host) => call.kernel.path_now(host)?,
-            None => file.path.clone(),
-        };
-        path = join(&folder, &path);
+        path = program_in(call, from, &path)?;
     }
     if flags.contains(AtFlags::SYMLINK_NOFOLLOW) {
         let place = call.kernel.resolve(call.pid, AT_FDCWD, &path)?;
@@ -117,6 +92,41 @@ fn execveat(call: &mut Call<'_>) -> Answer {
         }
     }
     run_program(call, &path, (call.args[2], call.args[3]))
+}
+
+/// The name of a program that is open already (`AT_EMPTY_PATH`).
+fn open_program(call: &mut Call<'_>, fd: i32) -> Result<Vec<u8>, Errno> {
+    if fd == AT_FDCWD {
+        return Err(Errno::EACCES);
+    }
+    let file = call.file(fd)?;
+    let closes = call.task().files.borrow().slot(fd)?.close_on_exec;
+    let mut start = [0; 2];
+    let script = file.readable()
+        && matches!(file.kind, Kind::Regular { .. })
+        && call.kernel.read_file(&file, 0, &mut start).is_ok()
+        && start == *b"#!";
+    // Its interpreter would not find it.
+    match closes && script {
+        true => Err(Errno::ENOENT),
+        false => Ok(format!("/dev/fd/{fd}").into_bytes()),
+    }
+}
+
+/// The path of a program that is named from an open directory.
+fn program_in(call: &mut Call<'_>, fd: i32, path: &[u8]) -> Result<Vec<u8>, Errno> {
+    let file = call.file(fd)?;
+    if !matches!(
+        file.kind,
+        Kind::Directory { .. } | Kind::Place(_) | Kind::Listing(_)
+    ) {
+        return Err(Errno::ENOTDIR);
+    }
+    let folder = match file.host() {
+        Some(host) => call.kernel.path_now(host)?,
+        None => file.path.clone(),
+    };
+    Ok(join(&folder, path))
 }
 
 fn run_program(call: &mut Call<'_>, path: &[u8], (args_at, env_at): (u64, u64)) -> Answer {
