@@ -1,6 +1,7 @@
-/* regions FOLDER: memory of many sorts, in this process and a forked child. Each says, a JSON object a line, what it did to which
-   region and so what must be reported of it (sizes in bytes; the keys are those of `vmmap --json`). Then they wait, until
-   standard input ends. For the tools' tests: on the machine in each page size, and natively on the host. */
+/* regions FOLDER [swap]: memory of many sorts, in this process and a forked child. Each says, a JSON object a line, what it did to
+   which region and so what must be reported of it (sizes in bytes; the keys are those of `vmmap --json`). Then they wait, until
+   standard input ends. With `swap` some of it is in swap, which there must be. For the tools' tests: on the machine in each page
+   size, and natively on the host. */
 #include "guest.h"
 
 #if defined(__aarch64__)
@@ -9,7 +10,7 @@ enum { NR_mlock = 228, NR_pipe2 = 59 };
 enum { NR_mlock = 149, NR_pipe2 = 293 };
 #endif
 
-enum { O_RDONLY = 0, MADV_FREE = 8, MADV_HUGEPAGE = 14, MADV_GUARD_INSTALL = 102 };
+enum { O_RDONLY = 0, MADV_FREE = 8, MADV_HUGEPAGE = 14, MADV_PAGEOUT = 21, MADV_GUARD_INSTALL = 102 };
 
 static const char *folder;
 
@@ -56,8 +57,8 @@ static void hex(const char *key, const void *value)
     put_hex((u64)value);
     put("\"");
 }
-/* The start of a line: the region of these pages. `resident` and `dirty` are counts of pages. */
-static void region(const char *name, const u8 *at, u64 pages, const char *mode, u64 resident, u64 dirty)
+/* The start of a line: the region of these pages. `resident`, `dirty` and `swapped` are counts of pages. */
+static void swapped_region(const char *name, const u8 *at, u64 pages, const char *mode, u64 resident, u64 dirty, u64 swapped)
 {
     put("{\"region\":\"");
     put(name);
@@ -65,10 +66,17 @@ static void region(const char *name, const u8 *at, u64 pages, const char *mode, 
     number("pid", (u64)SYS(getpid, 0, 0, 0, 0, 0, 0));
     hex("start", at);
     hex("end", at + pages * page);
-    put(",\"expect\":{\"swap\":0");
-    text("share_mode", mode);
+    put(",\"expect\":{");
+    put("\"share_mode\":\"");
+    put(mode);
+    put("\"");
+    number("swap", swapped * page);
     number("resident", resident * page);
     number("dirty", dirty * page);
+}
+static void region(const char *name, const u8 *at, u64 pages, const char *mode, u64 resident, u64 dirty)
+{
+    swapped_region(name, at, pages, mode, resident, dirty, 0);
 }
 static void done(void) { put("}}\n"); }
 /* The rest of a line, for private memory without a file. */
@@ -137,7 +145,65 @@ static int new_file(const char *name, u64 pages)
     return fd;
 }
 
-static u8 *forked, *split, *pair, *twice[2], *together;
+static u8 *forked, *split, *pair, *twice[2], *together, *forked_away;
+
+static void page_out(const u8 *at, u64 pages)
+{
+    if (SYS(madvise, at, pages * page, MADV_PAGEOUT, 0, 0, 0) != 0) die(3, "regions", "no MADV_PAGEOUT");
+}
+
+/* In swap before the fork, which makes a slot of two owners of each. */
+static void make_swapped(void)
+{
+    touch(forked_away = anonymous(8, RW), 8);
+    page_out(forked_away, 8);
+}
+static void say_swapped_common(void)
+{
+    swapped_region("in swap, then forked", forked_away, 8, "COW", 0, 0, 8);
+    number("swap_pss", 4 * page);
+    number("pss", 0);
+    plain(0);
+}
+static void swapped_memory(void)
+{
+    u8 *at = anonymous(8, RW);
+    touch(at, 8);
+    page_out(at, 8);
+    swapped_region("in swap", at, 8, "PRV", 0, 0, 8);
+    number("swap_pss", 8 * page);
+    plain(0);
+    at = anonymous(8, RW);
+    touch(at, 8);
+    page_out(at, 5);
+    swapped_region("in swap in part", at, 8, "PRV", 3, 3, 5);
+    plain(0);
+    at = anonymous(8, RW);
+    touch(at, 8);
+    page_out(at, 8);
+    touch(at + 2 * page, 3);
+    swapped_region("written again after it was in swap", at, 8, "PRV", 3, 3, 5);
+    plain(0);
+    /* Nothing of it is written anywhere: what was volatile is empty. */
+    at = anonymous(8, RW);
+    touch(at, 8);
+    SYS(madvise, at, 6 * page, MADV_FREE, 0, 0, 0);
+    page_out(at, 6);
+    region("given back by MADV_FREE and taken", at, 8, "PRV", 2, 2);
+    plain(0);
+    at = mapped(-1, 8, RW, MAP_SHARED | MAP_ANON);
+    touch(at, 6);
+    page_out(at, 8);
+    swapped_region("shared anonymous memory in swap", at, 8, "SHM", 0, 0, 6);
+    shared_memory("/dev/zero", 0);
+    int fd = memory_file("swapped", 8);
+    at = mapped(fd, 8, RW, MAP_SHARED);
+    touch(at, 7);
+    page_out(at, 8);
+    touch(at, 2);
+    swapped_region("a memfd in swap, written again in part", at, 8, "SHM", 2, 2, 5);
+    shared_memory("/memfd:swapped", 2 * page);
+}
 
 static void make_common(void)
 {
@@ -368,7 +434,9 @@ static void say_sums(void)
         all[used] = 0;
         SYS(close, fd, 0, 0, 0, 0, 0);
     }
-    put("{\"sums\":{\"swap\":0");
+    put("{\"sums\":{");
+    put("\"swap\":");
+    put_number((i64)figure(all, "Swap"));
     number("resident", figure(all, "Rss"));
     number("anonymous", figure(all, "Anonymous"));
     put("}");
@@ -378,17 +446,20 @@ static void say_sums(void)
 
 int main(int count, char **words)
 {
-    if (count != 2) die(2, "regions", "usage: regions FOLDER");
+    if (count != 2 && count != 3) die(2, "regions", "usage: regions FOLDER [swap]");
     folder = words[1];
+    const int with_swap = count == 3;
     int said[2], over[2];
     u8 byte;
     if (SYS(pipe2, said, 0, 0, 0, 0, 0) != 0 || SYS(pipe2, over, 0, 0, 0, 0, 0) != 0) die(3, "regions", "no pipe");
     make_common();
+    if (with_swap) make_swapped();
     i64 pid = fork_process();
     if (pid == 0) {
         SYS(close, over[1], 0, 0, 0, 0, 0);
         use_common(1);
         say_common(1);
+        if (with_swap) say_swapped_common();
         SYS(write, said[1], "x", 1, 0, 0, 0);
         SYS(read, over[0], &byte, 1, 0, 0, 0);
         quit(0);
@@ -396,6 +467,10 @@ int main(int count, char **words)
     SYS(read, said[0], &byte, 1, 0, 0, 0);
     use_common(0);
     say_common(0);
+    if (with_swap) {
+        say_swapped_common();
+        swapped_memory();
+    }
     anonymous_memory();
     advised_memory();
     files();

@@ -22,11 +22,16 @@ const LIMIT: Duration = Duration::from_secs(120);
 
 /// The checks with this `pagewalk` and the `vmmap` beside it.
 pub(crate) fn checks(pagewalk: &Path) -> Vec<Check> {
-    let places = PageSize::ALL.into_iter().map(Place::Machine);
+    let machines = |with_swap| {
+        PageSize::ALL
+            .into_iter()
+            .map(move |page| Place::Machine { page, with_swap })
+    };
+    let places = machines(false).chain(machines(true));
     let check = |place: Place| {
         let path = pagewalk.to_path_buf();
         Check::new(
-            format!("vmmap tells what was done {}", place.word()),
+            format!("vmmap tells what was done{} {}", place.swap(), place.word()),
             move || match is_told(&path, place) {
                 Ok(wrong) if wrong.is_empty() => Verdict::Passed,
                 Ok(wrong) => Verdict::Failed(wrong.join("\n")),
@@ -41,14 +46,25 @@ pub(crate) fn checks(pagewalk: &Path) -> Vec<Check> {
 /// Where the program runs.
 #[derive(Clone, Copy)]
 enum Place {
-    Machine(PageSize),
+    /// With swap some of the program's memory is there.
+    Machine {
+        page: PageSize,
+        with_swap: bool,
+    },
     Host,
 }
 
 impl Place {
+    fn swap(self) -> &'static str {
+        match self {
+            Place::Machine { with_swap: true, .. } => " with swap",
+            _ => "",
+        }
+    }
+
     fn word(self) -> &'static str {
         match self {
-            Place::Machine(page) => page.word(),
+            Place::Machine { page, .. } => page.word(),
             Place::Host => "natively",
         }
     }
@@ -65,7 +81,8 @@ struct Subject {
 impl Subject {
     fn start(pagewalk: &Path, place: Place) -> Result<Subject, Trouble> {
         // Short, because a socket's path has at most 107 bytes (unix(7)).
-        let name = format!("pagewalk-truth-{}-{}", std::process::id(), place.word());
+        let kind = if place.swap().is_empty() { "" } else { "s" };
+        let name = format!("pagewalk-truth-{}-{}{kind}", std::process::id(), place.word());
         let folder = std::env::temp_dir().join(name);
         let mut builder = fs::DirBuilder::new();
         builder
@@ -74,9 +91,13 @@ impl Subject {
             .map_err(Trouble::file(&folder))?;
         let words = folder.to_string_lossy().into_owned();
         let mut command = match place {
-            Place::Machine(page) => {
+            Place::Machine { page, with_swap } => {
                 let runner = Runner::Machine(pagewalk.to_path_buf());
-                runner.command(page, &[], &Program::Bundled("regions"), &[&words])
+                let program = Program::Bundled("regions");
+                match with_swap {
+                    true => runner.command(page, &["--swap", "64m"], &program, &[&words, "swap"]),
+                    false => runner.command(page, &[], &program, &[&words]),
+                }
             }
             Place::Host => {
                 let mut command = Command::new(build_native("regions")?);
@@ -128,7 +149,7 @@ impl Subject {
     fn report(&self, pagewalk: &Path, place: Place, pid: i64) -> Result<Value, Trouble> {
         let pid = pid.to_string();
         let mut command = match place {
-            Place::Machine(_) => {
+            Place::Machine { .. } => {
                 let mut command = Command::new(pagewalk);
                 command.arg("vmmap");
                 command

@@ -166,7 +166,7 @@ const ENTRIES: &[Entry] = &[
     entry(
         "COW",
         &["copy on write"],
-        "Copy-on-write: a private mapping of a file, or anonymous memory shared since a fork (or merged by KSM). The first write to a page copies it.",
+        "Copy-on-write: a private mapping of a file, or anonymous memory shared since a fork, in RAM or in swap (or merged by KSM). The first write to a page copies it.",
     ),
     entry(
         "PRV",

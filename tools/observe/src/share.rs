@@ -21,7 +21,7 @@ pub enum ShareMode {
     Alias,
     /// MAP_SHARED: writes are visible to whoever maps the same.
     Shared,
-    /// Copy-on-write: a private file, or anonymous pages shared since a fork (or by KSM).
+    /// Copy-on-write: a private file, or anonymous pages shared since a fork, in RAM or in swap (or by KSM).
     Cow,
     /// Private.
     Private,
@@ -93,8 +93,11 @@ pub(crate) fn share_mode(
         return None;
     }
     let others = figures.or_zero(Figure::SharedClean) | figures.or_zero(Figure::SharedDirty);
+    // Slots in swap that a fork shares are told by their share alone.
+    let swapped = figures.get(Figure::Swap).zip(figures.get(Figure::SwapPss));
+    let is_shared_in_swap = swapped.is_some_and(|(all, share)| share < all);
     let is_merged = figures.get(Figure::Ksm).is_some_and(|k| k > Kib::ZERO);
-    Some(if !is_anonymous || others > 0 || is_merged {
+    Some(if !is_anonymous || others > 0 || is_shared_in_swap || is_merged {
         ShareMode::Cow
     } else {
         ShareMode::Private
@@ -179,7 +182,13 @@ mod tests {
         );
         assert_eq!(alone(region(ANON, |_| {}, &[*b"pf"]), false), "DEV");
         assert_eq!(alone(region(ANON, rss(4), &[]), false), "PRV");
-        assert_eq!(alone(region(ANON, |c| c.swap = Some(Kib(4)), &[]), false), "PRV");
+        let in_swap = |share| {
+            move |c: &mut Counts| {
+                (c.rss, c.swap, c.swap_pss) = (Some(Kib(0)), Some(Kib(4)), Some(Kib(share)));
+            }
+        };
+        assert_eq!(alone(region(ANON, in_swap(4), &[]), false), "PRV");
+        assert_eq!(alone(region(ANON, in_swap(2), &[]), false), "COW");
         let forked = |c: &mut Counts| (c.rss, c.shared_dirty) = (Some(Kib(4)), Some(Kib(4)));
         assert_eq!(alone(region(ANON, forked, &[]), false), "COW");
         assert_eq!(
