@@ -504,8 +504,12 @@ impl Pair {
             }
             Op::Unmap { at, len, .. } => {
                 let (start, end, range) = self.range(at, len);
-                self.memory.unmap(id, range).expect("far from the limit");
-                self.world.unmap(space, start, end);
+                match self.memory.unmap(id, range) {
+                    Ok(()) => self.world.unmap(space, start, end),
+                    // A table shared since a fork could not be copied.
+                    Err(MapError::OutOfRam(_)) => assert!(self.truly_out_of_ram().is_none()),
+                    Err(error) => panic!("{error}"),
+                }
             }
             Op::Protect { at, len, prot, .. } => self.protect(space, id, (at, len), prot),
             Op::Remap {
@@ -648,7 +652,15 @@ impl Pair {
             assert!(matches!(answer, Err(MapError::Exists)));
             return;
         }
-        let placed = answer.expect("there is room").page(self.granule).get();
+        let placed = match answer {
+            Ok(address) => address.page(self.granule).get(),
+            // What was there before could not be unmapped.
+            Err(MapError::OutOfRam(_)) if !free => {
+                self.truly_out_of_ram();
+                return;
+            }
+            Err(error) => panic!("{error}"),
+        };
         let low = LAYOUT_LOWEST >> self.granule.shift();
         let expected = match how {
             1 if free => start,
@@ -705,6 +717,10 @@ impl Pair {
     fn protect(&mut self, space: usize, id: SpaceId, (at, len): (u64, u64), prot: u8) {
         let (start, end, range) = self.range(at, len);
         let answer = self.memory.protect(id, range, Prot::from_bits_truncate(prot));
+        if matches!(answer, Err(MapError::OutOfRam(_))) {
+            self.truly_out_of_ram();
+            return self.protected_partly(space, id, start..end, prot);
+        }
         let pages = &mut self.world.space(space).pages;
         let mut complete = true;
         for page in start..end {
@@ -720,6 +736,21 @@ impl Pair {
             Ok(()) => assert!(complete),
             Err(MapError::Unmapped) => assert!(!complete),
             Err(other) => panic!("{other}"),
+        }
+    }
+
+    /// The mappings before the one that wanted for a frame are changed, whole.
+    fn protected_partly(&mut self, space: usize, id: SpaceId, pages: std::ops::Range<u64>, prot: u8) {
+        let mut failed = false;
+        for number in pages {
+            let Some(page) = self.world.space(space).pages.get_mut(&number) else {
+                return;
+            };
+            let vma = self.memory.find_vma(id, PageNum::new(number)).expect("mapped");
+            if page.prot != prot {
+                failed |= vma.prot.bits() != prot;
+                page.prot = if failed { page.prot } else { prot };
+            }
         }
     }
 
@@ -843,6 +874,7 @@ impl Pair {
     fn advise(&mut self, space: usize, id: SpaceId, (at, len): (u64, u64), advice: Advice) {
         let (start, end, range) = self.range(at, len);
         let answer = self.memory.advise(id, range, advice);
+        let before = self.world.space(space).pages.clone();
         let mut expected = "ok";
         for number in start..end {
             let populates = matches!(advice, Advice::PopulateRead | Advice::PopulateWrite);
@@ -886,8 +918,10 @@ impl Pair {
             Err(MapError::BadAddress) => "bad address",
             Err(MapError::OutOfRam(_)) => {
                 self.truly_out_of_ram();
-                if advice == Advice::PopulateWrite {
-                    self.populated_partly(space, start, end);
+                match advice {
+                    Advice::PopulateWrite => self.populated_partly(space, start, end),
+                    Advice::DontNeed => self.forgotten_partly(space, start..end, &before),
+                    _ => {}
                 }
                 return;
             }
@@ -906,6 +940,21 @@ impl Pair {
         assert_eq!(got, expected);
     }
 
+    /// Where a frame was wanting, private copies are still there.
+    fn forgotten_partly(&mut self, space: usize, range: std::ops::Range<u64>, before: &BTreeMap<u64, Page>) {
+        let id = self.ids[space].expect("a living space");
+        for number in range {
+            let info = self.memory.page_info(id, PageNum::new(number));
+            if let (Some(page), Some(old)) = (
+                self.world.space(space).pages.get_mut(&number),
+                before.get(&number),
+            ) && is_private_copy(&info)
+            {
+                page.own = old.own;
+            }
+        }
+    }
+
     /// Populating for writing makes private copies: from now on they do not follow the file. Which pages
     /// were copied is seen in what the page is.
     fn populated_partly(&mut self, space: usize, start: u64, end: u64) {
@@ -915,8 +964,7 @@ impl Pair {
             let Some(page) = self.world.space(space).pages.get(&number).cloned() else {
                 continue;
             };
-            let copied = info.present && !info.file_or_shared && !info.zero_page || info.swapped;
-            if !page.shared && page.own.is_none() && copied {
+            if !page.shared && page.own.is_none() && is_private_copy(&info) {
                 let Base::Object { object, page: of } = page.base else {
                     continue;
                 };
@@ -942,6 +990,11 @@ impl Pair {
         let fits = new_page <= old_page || self.world.none_mapped(space, old_page, new_page + 1);
         if to < start || !fits {
             assert_eq!(answer, old);
+            return;
+        }
+        if new_page < old_page && answer == old {
+            // A table shared since a fork could not be copied.
+            self.truly_out_of_ram();
             return;
         }
         assert_eq!(answer, to);
@@ -1271,6 +1324,11 @@ proptest! {
         let first = run(made, &ops);
         prop_assert_eq!(first, run(made, &ops), "the same calls do the same");
     }
+}
+
+/// A page that does not follow a file any more.
+fn is_private_copy(info: &mm::PageInfo) -> bool {
+    info.present && !info.file_or_shared && !info.zero_page || info.swapped
 }
 
 /// The long run: random calls until so many events were checked, with progress. `PAGEWALK_MODEL_EVENTS` says how many (`cargo
