@@ -20,7 +20,9 @@ macro_rules! handlers {
                     $mmu: &mut Mmu,
                     $local: &mut Local,
                 ) -> Exit {
-                    let Insn::$insn { $($fields)* } = $op.insn else { wrong($op) };
+                    let Insn::$insn { $($fields)* } = $op.insn else {
+                        return wrong($op, $rest, $regs, $mmu, $local);
+                    };
                     $body;
                     T::go($rest, $regs, $mmu, $local)
                 }
@@ -64,7 +66,7 @@ macro_rules! access_forms {
                     $mmu: &mut Mmu,
                     $local: &mut Local,
                 ) -> Option<()> {
-                    let Insn::$insn { $($fixed)* $($fields)* } = $op.insn else { wrong($op) };
+                    let Insn::$insn { $($fixed)* $($fields)* } = $op.insn else { return None };
                     $body;
                     Some(())
                 }
@@ -78,6 +80,9 @@ macro_rules! access_forms {
                     $mmu: &mut Mmu,
                     $local: &mut Local,
                 ) -> Exit {
+                    if !Self::fits(&$op.insn) {
+                        return wrong($op, $rest, $regs, $mmu, $local);
+                    }
                     match Self::body::<Slow>($op, $regs, $mmu, $local) {
                         Some(()) => Any::go($rest, $regs, $mmu, $local),
                         None => stopped($rest, $local),
@@ -132,12 +137,14 @@ macro_rules! branches {
 
                 fn run<T: Then>(
                     $op: &Op,
-                    _: &[Op],
+                    $rest: &[Op],
                     $regs: &mut Regs,
-                    _: &mut Mmu,
+                    $mmu: &mut Mmu,
                     $local: &mut Local,
                 ) -> Exit {
-                    let Insn::$insn { $($fields)* } = $op.insn else { wrong($op) };
+                    let Insn::$insn { $($fields)* } = $op.insn else {
+                        return wrong($op, $rest, $regs, $mmu, $local);
+                    };
                     // Not every branch reads both.
                     let _ = (&$regs, &$local);
                     Exit { pc: $body, stopped: false }
@@ -174,7 +181,9 @@ macro_rules! conditional_branches {
                     $mmu: &mut Mmu,
                     $local: &mut Local,
                 ) -> Exit {
-                    let Insn::$insn { $($fields)* } = $op.insn else { wrong($op) };
+                    let Insn::$insn { $($fields)* } = $op.insn else {
+                        return wrong($op, $rest, $regs, $mmu, $local);
+                    };
                     let (holds, offset) = $body;
                     if holds {
                         taken(offset, $rest, $local)

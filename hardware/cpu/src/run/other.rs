@@ -26,13 +26,13 @@ pub(super) fn handler(insn: &Insn) -> Handler {
     }
 }
 
-fn exception(op: &Op, rest: &[Op], _: &mut Regs, _: &mut Mmu, local: &mut Local) -> Exit {
+fn exception(op: &Op, rest: &[Op], regs: &mut Regs, mmu: &mut Mmu, local: &mut Local) -> Exit {
     let trap = match op.insn {
         Insn::Svc { imm } => Trap::Supervisor(imm),
         Insn::Brk { imm } => Trap::Breakpoint(imm),
         Insn::Undefined { word } => Trap::Undefined(word),
         Insn::Missing { word } => Trap::NotImplemented(word),
-        _ => wrong(op),
+        _ => return wrong(op, rest, regs, mmu, local),
     };
     stop(trap, rest, local)
 }
@@ -91,14 +91,16 @@ fn try_access(insn: &Insn, pc: u64, regs: &mut Regs, mmu: &mut Mmu, local: &mut 
 }
 
 fn vector(op: &Op, rest: &[Op], regs: &mut Regs, mmu: &mut Mmu, local: &mut Local) -> Exit {
-    let Insn::Simd(ref insn) = op.insn else { wrong(op) };
+    let Insn::Simd(ref insn) = op.insn else {
+        return wrong(op, rest, regs, mmu, local);
+    };
     execute_vector(insn, regs);
     next(rest, regs, mmu, local)
 }
 
 fn vector_with_flags(op: &Op, rest: &[Op], regs: &mut Regs, mmu: &mut Mmu, local: &mut Local) -> Exit {
     let Insn::SimdFlags(ref insn) = op.insn else {
-        wrong(op)
+        return wrong(op, rest, regs, mmu, local);
     };
     regs.flags = local.nzcv.pack();
     execute_vector(insn, regs);
