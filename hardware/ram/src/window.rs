@@ -3,15 +3,15 @@
 //!
 //! The table is direct-mapped and cut into [pieces](PIECE) of 4 KiB whatever the page size, so that shift and mask are
 //! constants of the program: a page of 64 KiB takes up to sixteen slots, each filled when it is needed. An entry is four
-//! words, in the order in which generated code will read them: read tag, write tag, execute tag, host addend. A tag is
-//! the piece's address; a byte's host address is its virtual address plus the addend. `(address + size - 1) & mask ==
-//! tag` is the whole check of an access: it fails for an access that crosses into the next piece, and for every address
-//! with a tag in its top byte.
+//! words, in the order in which generated code will read them: read tag, write tag, execute tag, host address. A
+//! tag is the piece's address, the last word where its first byte lies in this process. `address - tag <= 4096 - size` is
+//! the whole check of an access: it fails for an access that crosses into the next piece, and for every address with a
+//! tag in its top byte. What is not allowed has the [address of a piece of another slot](nothing) as its tag.
 //!
 //! **Why an access needs no check of its own.** It rests on what [`Windows::set`] keeps up, the only place that makes an
 //! entry: the piece lies in RAM as a whole, and the entry lies in the slot of its own piece. There are two slots at least,
-//! so the slot of an address never holds the piece after it. If the compare holds, the access begins and ends in the
-//! piece, therefore inside the mapping, which the handle in here keeps alive.
+//! so there is another slot's piece to stand for nothing, and no address of this slot lies in that. If the compare holds,
+//! the access begins and ends in the piece, therefore inside the mapping, which the handle in here keeps alive.
 
 use arch::{Access, Bytes, PhysAddr};
 
@@ -26,33 +26,50 @@ const MASK: u64 = !(PIECE - 1);
 const ENTRY_SHIFT: u32 = size_of::<Entry>().trailing_zeros();
 /// So many filled slots are remembered: a process of a shell's has about a hundred.
 const FEW: usize = 128;
-/// A tag that no piece's address equals: its low bits are set.
-const NONE: u64 = u64::MAX;
 
-/// One piece's translation. Every tag is the piece's address or [`NONE`].
+/// One piece's translation. Every tag is the piece's address or [`nothing`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(C)]
 struct Entry {
     read: u64,
     write: u64,
     execute: u64,
-    /// Host address minus virtual address.
-    addend: u64,
+    /// The host's address of the piece.
+    host: u64,
 }
 
-const EMPTY: Entry = Entry {
-    read: NONE,
-    write: NONE,
-    execute: NONE,
-    addend: 0,
-};
+/// The tag that no address of this slot comes near: the first piece of another slot.
+const fn nothing(slot: usize) -> u64 {
+    if slot == 0 { PIECE } else { 0 }
+}
 
 impl Entry {
-    /// The piece that this entry translates, if it translates any.
-    fn piece(&self) -> Option<u64> {
+    /// An entry of this slot that translates nothing.
+    const fn empty(slot: usize) -> Self {
+        Self {
+            read: nothing(slot),
+            write: nothing(slot),
+            execute: nothing(slot),
+            host: 0,
+        }
+    }
+
+    /// The piece that this entry of this slot translates, if it translates any.
+    fn piece(&self, slot: usize) -> Option<u64> {
         [self.read, self.write, self.execute]
             .into_iter()
-            .find(|&tag| tag != NONE)
+            .find(|&tag| tag != nothing(slot))
+    }
+
+    /// The same in another slot.
+    fn moved(&self, from: usize, to: usize) -> Self {
+        let tag = |tag| if tag == nothing(from) { nothing(to) } else { tag };
+        Self {
+            read: tag(self.read),
+            write: tag(self.write),
+            execute: tag(self.execute),
+            host: self.host,
+        }
     }
 }
 
@@ -81,7 +98,7 @@ impl Windows {
     pub fn new(ram: &Ram, entries: usize) -> Self {
         assert!(entries.is_power_of_two() && entries >= 2);
         Self {
-            entries: vec![EMPTY; entries].into_boxed_slice(),
+            entries: (0..entries).map(Entry::empty).collect(),
             slots: (entries as u64 - 1) << ENTRY_SHIFT,
             filled: Vec::new(),
             ram: ram.clone(),
@@ -105,19 +122,18 @@ impl Windows {
         (address >> SHIFT) as usize & (self.entries.len() - 1)
     }
 
+    /// How far into the piece of this tag a word at this address lies, if it does as a whole.
     #[inline(always)]
-    fn tag<T: Word>(address: u64) -> u64 {
-        address.wrapping_add(size_of::<T>() as u64 - 1) & MASK
+    fn offset<T: Word>(tag: u64, address: u64) -> Option<u64> {
+        let offset = address.wrapping_sub(tag);
+        (offset <= PIECE - size_of::<T>() as u64).then_some(offset)
     }
 
     /// Loads a little-endian word if the table knows that it can be.
     #[inline(always)]
     pub fn load<T: Word>(&self, address: u64) -> Option<T> {
         let entry = self.entry(address);
-        if entry.read != Self::tag::<T>(address) {
-            return None;
-        }
-        let host = address.wrapping_add(entry.addend) as usize;
+        let host = entry.host.wrapping_add(Self::offset::<T>(entry.read, address)?) as usize;
         let place = std::ptr::with_exposed_provenance::<Unaligned<T>>(host);
         // SAFETY: the entry leads into RAM (see above); the type needs no alignment, and any bytes are a word. RAM's
         // address was exposed when it was mapped.
@@ -129,10 +145,7 @@ impl Windows {
     #[inline(always)]
     pub fn store<T: Word>(&self, address: u64, value: T) -> Option<()> {
         let entry = self.entry(address);
-        if entry.write != Self::tag::<T>(address) {
-            return None;
-        }
-        let host = address.wrapping_add(entry.addend) as usize;
+        let host = entry.host.wrapping_add(Self::offset::<T>(entry.write, address)?) as usize;
         let place = std::ptr::with_exposed_provenance_mut::<Unaligned<T>>(host);
         // SAFETY: as in `load`; no reference into the mapping exists outside of this crate's calls.
         unsafe { (*place).0 = value.to_le() };
@@ -149,7 +162,7 @@ impl Windows {
             Access::Execute => entry.execute,
         };
         (tag == address & MASK).then(|| {
-            let host = address.wrapping_add(entry.addend);
+            let host = entry.host.wrapping_add(address & !MASK);
             PhysAddr::new(host.wrapping_sub(self.ram.base_address()))
         })
     }
@@ -163,14 +176,17 @@ impl Windows {
         if end.is_none_or(|end| Bytes::new(end) > self.ram.size()) || (address ^ target.get()) & !MASK != 0 {
             return;
         }
-        let addend = self.ram.base_address().wrapping_add(start).wrapping_sub(piece);
+        let host = self.ram.base_address().wrapping_add(start);
         let slot = self.slot(piece);
         let entry = &mut self.entries[slot];
-        if entry.addend != addend || entry.piece() != Some(piece) {
+        if entry.host != host || entry.piece(slot) != Some(piece) {
             if self.filled.len() <= FEW {
                 self.filled.push(slot as u32);
             }
-            *entry = Entry { addend, ..EMPTY };
+            *entry = Entry {
+                host,
+                ..Entry::empty(slot)
+            };
         }
         for access in accesses {
             match access {
@@ -184,10 +200,10 @@ impl Windows {
     /// Doubles the table. Entries move to their new slots.
     pub fn grow(&mut self) {
         let mut larger = Self::new(&self.ram, self.entries.len() * 2);
-        for entry in &self.entries {
-            if let Some(piece) = entry.piece() {
+        for (from, entry) in self.entries.iter().enumerate() {
+            if let Some(piece) = entry.piece(from) {
                 let slot = larger.slot(piece);
-                larger.entries[slot] = *entry;
+                larger.entries[slot] = entry.moved(from, slot);
             }
         }
         // All of them may be filled by now.
@@ -198,18 +214,20 @@ impl Windows {
     /// Forgets the piece of this address.
     pub fn forget(&mut self, address: u64) {
         let slot = self.slot(address);
-        if self.entries[slot].piece() == Some(address & MASK) {
-            self.entries[slot] = EMPTY;
+        if self.entries[slot].piece(slot) == Some(address & MASK) {
+            self.entries[slot] = Entry::empty(slot);
         }
     }
 
     /// Forgets everything.
     pub fn forget_all(&mut self) {
         if self.filled.len() > FEW {
-            self.entries.fill(EMPTY);
+            for (slot, entry) in self.entries.iter_mut().enumerate() {
+                *entry = Entry::empty(slot);
+            }
         } else {
             for slot in &self.filled {
-                self.entries[*slot as usize] = EMPTY;
+                self.entries[*slot as usize] = Entry::empty(*slot as usize);
             }
         }
         self.filled.clear();
@@ -223,17 +241,18 @@ impl Windows {
     /// Lets no store pass any more to these bytes of RAM, `length` from `start`.
     pub fn forbid_stores(&mut self, start: PhysAddr, length: Bytes) {
         let base = self.ram.base_address();
-        for entry in &mut self.entries {
-            let target = entry.write.wrapping_add(entry.addend).wrapping_sub(base);
-            if entry.write != NONE && target.wrapping_sub(start.get()) < length.get() {
-                entry.write = NONE;
+        for (slot, entry) in self.entries.iter_mut().enumerate() {
+            let target = entry.host.wrapping_sub(base);
+            if entry.write != nothing(slot) && target.wrapping_sub(start.get()) < length.get() {
+                entry.write = nothing(slot);
             }
         }
     }
 
     /// The pieces that the table knows.
     pub fn pieces(&self) -> impl Iterator<Item = u64> {
-        self.entries.iter().filter_map(Entry::piece)
+        let entries = self.entries.iter().enumerate();
+        entries.filter_map(|(slot, entry)| entry.piece(slot))
     }
 }
 
