@@ -55,12 +55,14 @@ fn sethostname(call: &mut Call<'_>) -> Answer {
 fn sysinfo(call: &mut Call<'_>) -> Answer {
     let granule = call.kernel.memory.granule();
     let frames = call.kernel.memory.frames();
+    let swap = call.kernel.memory.swap();
     let info = Sysinfo {
         uptime: call.kernel.clock.monotonic_ns / 1_000_000_000,
         total_ram: frames.total().bytes(granule).get(),
         free_ram: frames.free.bytes(granule).get(),
+        total_swap: swap.total << granule.shift(),
+        free_swap: swap.free() << granule.shift(),
         processes: call.kernel.tasks.len() as u16,
-        ..Sysinfo::default()
     };
     call.write(call.args[0], &info.encode())?;
     Ok(0)
