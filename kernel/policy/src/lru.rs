@@ -28,8 +28,8 @@ pub struct Lru {
     age: u32,
     /// What refaults of each kind cost of late.
     cost: [u64; 2],
-    /// How much each kind is owed in the shares of shrinking.
-    owed: [u64; 2],
+    /// How much each kind is owed in the shares of shrinking; the sum of both is 0.
+    owed: [i64; 2],
 }
 
 fn inactive(kind: Kind) -> u8 {
@@ -77,19 +77,19 @@ impl Lru {
             SWAPPINESS * total / (self.cost[0] + 1),
             (200 - SWAPPINESS) * total / (self.cost[1] + 1),
         ];
-        for ((owed, weight), held) in self.owed.iter_mut().zip(weight).zip(held) {
-            *owed = owed.saturating_add(weight.max(1).saturating_mul(held as u64));
+        let share = |at: usize| (weight[at].max(1) * held[at] as u64).cast_signed();
+        let shares = [share(0), share(1)];
+        for (owed, share) in self.owed.iter_mut().zip(shares) {
+            *owed = owed.saturating_add(share);
         }
-        let (list, at) = if self.owed[0] > self.owed[1] {
-            (0, 0)
+        let at = usize::from(self.owed[0] <= self.owed[1]);
+        // Whoever is shrunk pays the shares of both: each kind's turns come in proportion to its share.
+        self.owed[at] = self.owed[at].saturating_sub(shares[0].saturating_add(shares[1]));
+        if at == 0 {
+            inactive(Kind::Anon)
         } else {
-            (2, 1)
-        };
-        // Whoever is shrunk pays the other's share: the sum of both debts stays bounded.
-        let paid = self.owed[0].min(self.owed[1]);
-        self.owed[1 - at] -= paid;
-        self.owed[at] = 0;
-        list
+            inactive(Kind::File)
+        }
     }
 
     /// Moves old active pages over until there are as many inactive ones (`inactive_is_low`, below 1 GiB). Whether

@@ -161,6 +161,37 @@ fn lru_activates_refaults_and_used_pages() {
     assert_eq!(memory.evicted.iter().filter(|&&page| page == 2).count(), 1);
 }
 
+/// A few pages of a file beside many that swap: either kind leaves in proportion to what there is of it and to what its refaults cost,
+/// and neither is named all the time, however cheap it is.
+#[test]
+fn lru_shrinks_both_kinds_in_proportion() {
+    const ANON: u32 = 1000;
+    let mut policy = Name::Lru.make(0);
+    for frame in 0..ANON {
+        policy.insert(FrameNum::new(frame), Arrival::fresh(Kind::Anon));
+    }
+    for frame in ANON..ANON + 3 {
+        policy.insert(FrameNum::new(frame), Arrival::fresh(Kind::File));
+    }
+    let (mut file, mut anon) = (0, 0);
+    for _ in 0..4 * ANON {
+        let (frame, shadow) = policy.victim(&mut |_| false).expect("it holds some");
+        if frame.get() >= ANON {
+            file += 1;
+            policy.restore(frame, Kind::File);
+        } else {
+            anon += 1;
+            let back = Arrival {
+                shadow: Some(shadow),
+                ..Arrival::fresh(Kind::Anon)
+            };
+            policy.insert(frame, back);
+        }
+    }
+    // Each anonymous page that leaves comes back, which makes that kind the dearer by far; still there is much more of it.
+    assert!(anon > ANON && file > 4, "{anon} anonymous, {file} of a file");
+}
+
 /// What was used since the last aging is a generation younger.
 #[test]
 fn mglru_keeps_used_generations() {
