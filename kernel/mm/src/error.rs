@@ -7,7 +7,7 @@ use arch::{Bytes, VirtAddr};
 
 use crate::swap::SwapError;
 
-/// All frames are in use. Nothing was changed by the call that met it.
+/// All frames are in use, but for the few kept back from memory that grows. Nothing was changed by the call that met it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OutOfRam {
     /// What a frame was needed for.

@@ -14,7 +14,7 @@
 //! known to the replacement policy from here, where they come and go.
 
 use arch::{Bytes, FrameCount, FrameNum};
-use policy::{Arrival, Kind, Policy};
+use policy::{Arrival, Aside, Kind, Policy, Stuck};
 use ram::Ram;
 use smallvec::SmallVec;
 
@@ -200,6 +200,10 @@ impl FrameUse {
 /// The frame that is zeros for ever.
 pub(crate) const ZERO_FRAME: FrameNum = FrameNum::new(0);
 
+/// So many frames are not given to memory that grows, unless reclaim can make as many free: with fewer, the pages that one
+/// instruction needs would push each other out for ever, and nobody would be out of RAM. Linux keeps its min watermark so.
+const RESERVE: u32 = crate::reclaim::FAULT_NEED + 4;
+
 /// A frame just given out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fresh {
@@ -224,6 +228,8 @@ pub(crate) struct Frames {
     pub(crate) zero_maps: u64,
     /// Which frame leaves first. Taken out only while it is being asked.
     pub(crate) policy: Option<Box<dyn Policy>>,
+    /// Frames that the policy named and that cannot leave for now. It does not hold them meanwhile.
+    pub(crate) aside: Aside,
     /// Whether pages without a file can leave at all: there is a swap area.
     pub(crate) swaps: bool,
     #[cfg(feature = "inject")]
@@ -247,6 +253,7 @@ impl Frames {
             free_anons: Vec::new(),
             zero_maps: 0,
             policy: Some(policy::Name::default().make(0)),
+            aside: Aside::default(),
             swaps: false,
             #[cfg(feature = "inject")]
             inject: Default::default(),
@@ -277,6 +284,12 @@ impl Frames {
         OutOfRam { what, ram: self.ram }
     }
 
+    /// Frames that are free or that reclaim can try to make free.
+    pub(crate) fn may_become_free(&self) -> u32 {
+        let held = self.policy.as_ref().map_or(0, |policy| policy.len());
+        self.usage.free.get() + held as u32
+    }
+
     /// Gives out a frame: the one freed last, or else one never used, which the host is asked for first.
     #[inline]
     pub(crate) fn allocate(
@@ -285,8 +298,12 @@ impl Frames {
         state: FrameState,
         what: &'static str,
     ) -> Result<Fresh, OutOfRam> {
+        let kind = state.kind();
+        if kind == Some(Kind::Anon) && self.usage.free.get() < RESERVE && self.may_become_free() < RESERVE {
+            return Err(self.out_of_ram(what));
+        }
         let fresh = self.take_free(ram, state, what)?;
-        if let Some(kind) = state.kind() {
+        if let Some(kind) = kind {
             self.note_arrival(fresh.frame, Arrival::fresh(kind));
         }
         Ok(fresh)
@@ -317,6 +334,7 @@ impl Frames {
 
     /// A page may be dropped now that could not leave before: `MADV_FREE` without a swap area.
     pub(crate) fn make_evictable(&mut self, frame: FrameNum) {
+        self.aside.remove(frame);
         if let Some(policy) = &mut self.policy
             && !policy.contains(frame)
         {
@@ -324,16 +342,33 @@ impl Frames {
         }
     }
 
-    /// The victim stays after all.
+    /// The victim stays after all, or what was set aside can leave again.
     pub(crate) fn restore(&mut self, frame: FrameNum) {
-        let kind = self.state(frame).kind();
-        let may_leave = self.swaps || kind == Some(Kind::File);
-        if let (Some(policy), Some(kind)) = (&mut self.policy, kind)
-            && may_leave
+        self.aside.remove(frame);
+        let Some(kind) = self.leaves_as(frame) else {
+            return;
+        };
+        if let Some(policy) = &mut self.policy
             && !policy.contains(frame)
         {
             policy.restore(frame, kind);
         }
+    }
+
+    /// The page cannot leave until something changes: it is not to be named meanwhile.
+    pub(crate) fn set_aside(&mut self, frame: FrameNum, why: Stuck) {
+        if let Some(policy) = &mut self.policy {
+            policy.remove(frame);
+        }
+        if self.leaves_as(frame).is_some() {
+            self.aside.put(frame, why);
+        }
+    }
+
+    /// What a page is to the policy; nothing if it cannot leave as this machine is made.
+    fn leaves_as(&self, frame: FrameNum) -> Option<Kind> {
+        let kind = self.state(frame).kind()?;
+        (self.swaps || kind == Kind::File).then_some(kind)
     }
 
     #[inline]
@@ -384,6 +419,7 @@ impl Frames {
             && state.kind().is_some()
         {
             policy.remove(frame);
+            self.aside.remove(frame);
         }
         self.free.push(frame);
         self.count(state, -1);

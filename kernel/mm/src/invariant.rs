@@ -471,12 +471,17 @@ impl Memory {
                 _ => false,
             };
             held += usize::from(may_leave);
-            require(policy.contains(frame) == may_leave, 15, || {
-                format!("{frame} is {state:?}; held: {}", policy.contains(frame))
+            let (named, aside) = (policy.contains(frame), frames.aside.contains(frame));
+            require(!(named && aside), 15, || {
+                format!("{frame} is set aside, and the policy may name it")
+            })?;
+            require((named || aside) == may_leave, 15, || {
+                format!("{frame} is {state:?}; held: {named}, set aside: {aside}")
             })?;
         }
-        require(held == policy.len(), 15, || {
-            format!("{held} frames may leave, {} are held", policy.len())
+        let (named, aside) = (policy.len(), frames.aside.len());
+        require(held == named + aside, 15, || {
+            format!("{held} frames may leave, {named} are held, {aside} set aside")
         })
     }
 

@@ -405,9 +405,10 @@ impl Pair {
         panic!("the access at {address} never gets through");
     }
 
-    /// A fault needs at most three tables, a cached page and a private one.
+    /// A fault needs at most six frames (three tables, a cached page, a private one and one in hand), and four more are
+    /// kept back from memory that grows.
     fn truly_out_of_ram(&self) -> Option<Outcome> {
-        assert!(self.memory.frames().free.get() < 5, "{:?}", self.memory.frames());
+        assert!(self.memory.frames().free.get() < 10, "{:?}", self.memory.frames());
         None
     }
 

@@ -1,11 +1,12 @@
 //! Swap as a program and its observers see it: what leaves, what stays, what is counted, what comes back.
 
+use std::io;
 use std::rc::Rc;
 
 use arch::{Bytes, Granule, PageCount, PageNum, PageRange, VirtAddr};
 use mm::{
-    Advice, Layout, Limits, MapRequest, Memory, Prot, ReclaimConfig, Sharing, SpaceId, SwapConfig,
-    ViolationKind,
+    Advice, Backing, Content, FileId, FileKey, Layout, Limits, MapRequest, Memory, Prot, ReclaimConfig,
+    Sharing, SpaceId, SwapConfig, ViolationKind,
 };
 use ram::Ram;
 
@@ -21,24 +22,43 @@ struct Bench {
     device: Rc<Device>,
 }
 
-impl Bench {
-    fn new(frames: u64) -> Self {
-        Self::with_policy(frames, policy::Name::default())
+/// A file of so many zeros.
+struct Zeros(u64);
+
+impl Backing for Zeros {
+    fn read_at(&self, offset: u64, to: &mut [u8]) -> io::Result<usize> {
+        let count = self.0.saturating_sub(offset).min(to.len() as u64) as usize;
+        to[..count].fill(0);
+        Ok(count)
     }
 
-    fn with_policy(frames: u64, policy: policy::Name) -> Self {
+    fn write_at(&self, _: u64, from: &[u8]) -> io::Result<usize> {
+        Ok(from.len())
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0)
+    }
+}
+
+impl Bench {
+    fn new(frames: u64) -> Self {
+        Self::with_policy(frames, 1000, policy::Name::default())
+    }
+
+    fn with_policy(frames: u64, slots: u64, policy: policy::Name) -> Self {
         let ram = Ram::new(Bytes::new(frames * PAGE), Granule::K4).expect("RAM of the host");
         let device = Rc::new(Device::default());
         let swap = SwapConfig {
             device: Box::new(Rc::clone(&device)),
             name: "test".to_owned(),
-            size: Bytes::new(1000 * PAGE),
+            size: Bytes::new(slots * PAGE),
             key: [3; 32],
             compressed: Bytes::ZERO,
         };
         let config = ReclaimConfig {
-            swap: Some(swap),
             policy,
+            swap: Some(swap),
             ..ReclaimConfig::default()
         };
         let mut memory = Memory::with_reclaim(ram, config);
@@ -67,6 +87,27 @@ impl Bench {
             self.write(at, page, (page as u8).wrapping_add(1));
         }
         at
+    }
+
+    /// A file of so many pages, and where it is mapped, all of it in the cache.
+    fn file_of(&mut self, pages: u64) -> (FileId, VirtAddr) {
+        let bytes = Bytes::new(pages * PAGE);
+        let backing = Rc::new(Zeros(bytes.get()));
+        let key = FileKey { device: 1, inode: 1 };
+        let file = self.memory.open_file(key, b"/file", backing);
+        let request = MapRequest {
+            content: Content::File { file, offset: 0 },
+            populate: true,
+            ..MapRequest::anonymous(bytes, Prot::READ)
+        };
+        let at = self.memory.map(self.space, &request).expect("room");
+        (file, at)
+    }
+
+    /// Pages that reclaim tried before a fault, and those that left.
+    fn tried_and_left(&self) -> (u64, u64) {
+        let counters = self.memory.counters();
+        (counters.pgscan_direct, counters.pgsteal_direct)
     }
 
     fn write(&mut self, at: VirtAddr, page: u64, value: u8) {
@@ -130,6 +171,87 @@ fn locked_pages_stay() {
     b.filled(200, Sharing::Private);
     assert!((0..8).all(|page| b.is_present(at, page)));
     b.memory.check().expect("every invariant");
+}
+
+/// However often the policy names what is locked, the rest leaves: nobody is out of RAM with swap to spare.
+#[test]
+fn locked_pages_are_not_tried_over_and_over() {
+    for name in policy::Name::ALL {
+        let mut b = Bench::with_policy(64, 1000, name);
+        let (file, _) = b.file_of(3);
+        b.memory.lock_object(file, true);
+        let at = b.filled(8, Sharing::Private);
+        let range = b.range(at, 8);
+        b.memory.set_locked(b.space, range, true, false).expect("locked");
+        let more = b.filled(90, Sharing::Private);
+        for _ in 0..4 {
+            for page in 0..90 {
+                assert_eq!(b.read(b.space, more, page), page as u8 + 1, "{name}");
+            }
+        }
+        let (tried, left) = b.tried_and_left();
+        assert!(tried < 2 * left, "{name}: {tried} tried, {left} left");
+        b.memory.check().expect("every invariant");
+    }
+}
+
+/// While swap is full, what would go there is tried once and not at each fault; as slots become free, as many pages leave.
+#[test]
+fn a_full_swap_area_is_not_tried_over_and_over() {
+    const SLOTS: u64 = 16;
+    for name in policy::Name::ALL {
+        let mut b = Bench::with_policy(256, SLOTS, name);
+        let (_, file) = b.file_of(60);
+        let swapped = b.filled(SLOTS, Sharing::Private);
+        b.advise(swapped, SLOTS, Advice::PageOut);
+        b.filled(170, Sharing::Private);
+        for _ in 0..50 {
+            for page in 0..60 {
+                assert_eq!(b.read(b.space, file, page), 0, "{name}");
+            }
+        }
+        let (tried, left) = b.tried_and_left();
+        assert!(left > 1000, "{name}: it is not short of RAM: {left} left");
+        assert!(tried < 2 * left, "{name}: {tried} tried, {left} left");
+        assert_eq!(b.memory.swap().free(), 0, "{name}");
+        let range = b.range(swapped, SLOTS);
+        b.memory.unmap(b.space, range).expect("mapped");
+        b.filled(SLOTS, Sharing::Private);
+        (0..60).for_each(|page| assert_eq!(b.read(b.space, file, page), 0, "{name}"));
+        assert!(
+            b.memory.swap().free() < SLOTS,
+            "{name}: free slots are used again"
+        );
+        b.memory.check().expect("every invariant");
+    }
+}
+
+/// Pages leave again after munlock(2), and after the end of the process that locked them while a child of it lives.
+#[test]
+fn unlocked_pages_leave_again() {
+    for name in policy::Name::ALL {
+        for ends in [false, true] {
+            let mut b = Bench::with_policy(128, 1000, name);
+            let at = b.filled(90, Sharing::Private);
+            let range = b.range(at, 90);
+            b.memory.set_locked(b.space, range, true, false).expect("locked");
+            let child = b.memory.fork_space(b.space).expect("room");
+            b.filled(200, Sharing::Private);
+            assert!((0..90).all(|page| b.is_present(at, page)), "{name}");
+            if ends {
+                b.memory.destroy_space(b.space);
+                b.space = child;
+            } else {
+                b.memory.set_locked(b.space, range, false, false).expect("mapped");
+            }
+            b.filled(200, Sharing::Private);
+            assert!(!(0..90).all(|page| b.is_present(at, page)), "{name}: none left");
+            for page in 0..90 {
+                assert_eq!(b.read(b.space, at, page), page as u8 + 1, "{name}");
+            }
+            b.memory.check().expect("every invariant");
+        }
+    }
 }
 
 /// A page that was read back keeps its slot: it leaves again without a write, until it is written.
@@ -213,7 +335,7 @@ fn a_full_host_keeps_the_page() {
 #[test]
 fn what_was_read_ahead_waits_for_its_use() {
     for name in [policy::Name::Clock, policy::Name::Lru] {
-        let mut b = Bench::with_policy(256, name);
+        let mut b = Bench::with_policy(256, 1000, name);
         let at = b.filled(900, Sharing::Private);
         let before = b.memory.counters().pswpin;
         for page in 0..900 {

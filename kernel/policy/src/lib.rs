@@ -9,7 +9,7 @@
 //! A caller that sees every reference (an exact simulation) says so by [`Policy::referenced`] and gives a probe that
 //! is never true. The papers' algorithms are then as published, but for the ghosts (see [`Shadow`]).
 //!
-//! Neighbours: `mm` drives one of them; `lists` is the intrusive list that most share.
+//! Neighbours: `mm` drives one of them; `lists` is the intrusive list that most share; `aside` keeps what cannot leave at all.
 
 #![forbid(unsafe_code)]
 
@@ -18,6 +18,7 @@ use std::fmt;
 use arch::FrameNum;
 
 mod arc;
+mod aside;
 mod clock;
 mod fifo;
 mod lists;
@@ -32,6 +33,7 @@ mod sieve;
 mod two_q;
 
 pub use arc::Arc;
+pub use aside::{Aside, Stuck};
 pub use clock::Clock;
 pub use fifo::Fifo;
 pub use lru::Lru;
@@ -96,8 +98,8 @@ pub trait Policy: fmt::Debug {
     /// bounded number of access flags, so it ends even if every flag is always set.
     fn victim(&mut self, accessed: Probe<'_>) -> Option<(FrameNum, Shadow)>;
 
-    /// The victim cannot leave (it is locked, or could not be written): it is held again and is the last to be
-    /// named. The shadow is void.
+    /// The victim stays for once (it could not be written), or can leave again after it was set aside: it is held and is the
+    /// last to be named. The shadow is void.
     fn restore(&mut self, frame: FrameNum, kind: Kind);
 
     /// How many frames are held.

@@ -1,7 +1,7 @@
 //! What becomes of a frame that the policy named, by what it holds.
 
 use arch::{Descriptor, FrameNum};
-use policy::Shadow;
+use policy::{Shadow, Stuck};
 
 use super::Reclaim;
 use super::swap_out::SwapOut;
@@ -35,16 +35,16 @@ pub(super) fn test_and_clear_accessed(core: &mut Core, frame: FrameNum) -> bool 
 }
 
 impl Reclaim<'_> {
-    /// Lets a frame go, or puts it in `out` to be written first, or gives it back to the policy.
+    /// Lets a frame go, or puts it in `out` to be written first, or sets it aside if it cannot leave.
     pub(super) fn evict(&mut self, frame: FrameNum, shadow: Option<Shadow>, out: &mut SwapOut) {
         if self.is_locked(frame) {
-            return self.core.frames.restore(frame);
+            return self.core.frames.set_aside(frame, Stuck::Locked);
         }
         match self.core.frames.state(frame) {
             FrameState::Anon(id) => self.evict_anon(frame, id, shadow, out),
             FrameState::Cache(cache) if cache.shmem => match self.core.swap.has_free() {
                 true => out.push(frame, shadow),
-                false => self.core.frames.restore(frame),
+                false => self.core.frames.set_aside(frame, Stuck::NoRoom),
             },
             FrameState::Cache(cache) => self.evict_file(frame, cache, shadow),
             state => unreachable!("the policy named {frame}, which is {state:?}"),
@@ -52,7 +52,7 @@ impl Reclaim<'_> {
     }
 
     /// Whether a mapping of it is locked (mlock(2)), or the segment that it belongs to (`SHM_LOCK`).
-    fn is_locked(&mut self, frame: FrameNum) -> bool {
+    pub(super) fn is_locked(&mut self, frame: FrameNum) -> bool {
         if let FrameState::Cache(cache) = self.core.frames.state(frame)
             && self.files.get(cache.file).locked
         {
@@ -86,7 +86,7 @@ impl Reclaim<'_> {
                 self.leave_to_slot(frame, id);
             }
             _ if self.core.swap.has_free() => out.push(frame, shadow),
-            _ => self.core.frames.restore(frame),
+            _ => self.core.frames.set_aside(frame, Stuck::NoRoom),
         }
     }
 

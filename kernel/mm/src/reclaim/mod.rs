@@ -8,14 +8,14 @@
 //!
 //! A frame that is named leaves by what it holds (`evict`): a clean page of a file is dropped, a dirty one written
 //! first; private and shared memory goes to swap (`swap_out`), neighbours in one write; lazily freed memory is
-//! forgotten. Locked pages stay. Reclaim never runs inside a fault: [`Memory::make_room`] comes before it, so no page
-//! is taken from under the hands of whoever works on it.
+//! forgotten. What is locked, or finds swap full, is set aside until it can leave. Reclaim never runs inside a fault:
+//! [`Memory::make_room`] comes before it, so no page is taken from under the hands of whoever works on it.
 //!
 //! Neighbours: `policy` (which frame), `swap` (where to), `frames` (who maps it). The counters are those of
 //! `/proc/vmstat`.
 
 use arch::{Bytes, FrameNum, PageNum, PageRange};
-use policy::Shadow;
+use policy::{Shadow, Stuck};
 
 use crate::Memory;
 use crate::core_state::Core;
@@ -52,6 +52,15 @@ pub struct ReclaimConfig {
 enum Who {
     Background,
     Direct,
+}
+
+/// How many frames are to be free.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Goal {
+    /// In any case.
+    need: u32,
+    /// As long as that many can be had. Where they cannot, what is used all the time would be all that is left to evict.
+    target: u32,
 }
 
 /// Numbers of free frames at which something happens.
@@ -117,8 +126,11 @@ impl Memory {
     pub fn background_reclaim(&mut self) {
         let free = self.core.frames.free_count();
         if free < self.watermarks.low {
-            let want = self.watermarks.high - free;
-            self.reclaim().shrink(want, Who::Background);
+            let goal = Goal {
+                need: 0,
+                target: self.watermarks.high,
+            };
+            self.reclaim().shrink(goal, Who::Background);
         }
     }
 
@@ -133,11 +145,10 @@ impl Memory {
 
     #[cold]
     fn direct_reclaim(&mut self, need: u32) {
-        let target = need.max(self.watermarks.min);
         let free = self.core.frames.free_count();
         self.core.counters.allocstall += 1;
-        let want = target.saturating_sub(free).max(BATCH as u32);
-        self.reclaim().shrink(want, Who::Direct);
+        let target = need.max(self.watermarks.min).max(free + BATCH as u32);
+        self.reclaim().shrink(Goal { need, target }, Who::Direct);
     }
 
     /// Frames that tables for so many pages at a new place of a space can need, where the pages are used now.
@@ -192,14 +203,49 @@ impl Memory {
 }
 
 impl Reclaim<'_> {
-    /// Evicts until `want` frames more are free, or every page was tried once. Says how many more there are.
-    fn shrink(&mut self, want: u32, who: Who) -> u32 {
+    /// Evicts until the goal is reached, or nothing more can leave. Says how many frames more are free.
+    fn shrink(&mut self, goal: Goal, who: Who) -> u32 {
         let before = self.core.frames.free_count();
-        let target = before.saturating_add(want);
-        let held = |core: &Core| core.frames.policy.as_ref().map_or(0, |policy| policy.len());
-        let mut left = held(self.core);
+        let mut scanned = self.evict_waiting(goal.target);
+        self.take_back_unlocked(BATCH);
+        scanned += self.round(goal);
+        if self.core.frames.free_count() == before && self.take_back_unlocked(usize::MAX) {
+            scanned += self.round(goal);
+        }
+        let freed = self.core.frames.free_count() - before;
+        let counters = &mut self.core.counters;
+        match who {
+            Who::Background => {
+                counters.pgscan_kswapd += scanned;
+                counters.pgsteal_kswapd += u64::from(freed);
+            }
+            Who::Direct => {
+                counters.pgscan_direct += scanned;
+                counters.pgsteal_direct += u64::from(freed);
+            }
+        }
+        freed
+    }
+
+    /// How many frames are to be free, as things stand.
+    fn target(&self, goal: Goal) -> u32 {
+        let frames = &self.core.frames;
+        let waiting = (frames.aside.count(Stuck::NoRoom) as u64).min(self.core.swap.usage().free());
+        match frames.may_become_free() + waiting as u32 >= goal.target {
+            true => goal.target,
+            false => goal.need,
+        }
+    }
+
+    /// Evicts until the goal is reached, or every page was tried once. Says how many were tried.
+    fn round(&mut self, goal: Goal) -> u64 {
+        let mut left = self.core.frames.policy.as_ref().map_or(0, |policy| policy.len());
         let mut scanned = 0;
-        while left > 0 && self.core.frames.free_count() < target {
+        loop {
+            let target = self.target(goal);
+            if left == 0 || self.core.frames.free_count() >= target {
+                return scanned;
+            }
             let mut out = SwapOut::default();
             let batch = BATCH.min(left);
             for _ in 0..batch {
@@ -216,19 +262,49 @@ impl Reclaim<'_> {
             }
             self.write_out(out);
         }
-        let freed = self.core.frames.free_count() - before;
-        let counters = &mut self.core.counters;
-        match who {
-            Who::Background => {
-                counters.pgscan_kswapd += scanned;
-                counters.pgsteal_kswapd += u64::from(freed);
+    }
+
+    /// Evicts what waits for room in swap, as far as there is some: these pages were named before all that the policy holds
+    /// now. One that was used meanwhile goes back to the policy. Says how many were tried, which is as many as there are
+    /// free slots and those that were used.
+    fn evict_waiting(&mut self, target: u32) -> u64 {
+        let mut scanned = 0;
+        let mut out = SwapOut::default();
+        while self.core.frames.free_count() + out.len() < target
+            && u64::from(out.len()) < self.core.swap.usage().free()
+            && let Some(frame) = self.core.frames.aside.oldest(Stuck::NoRoom)
+        {
+            scanned += 1;
+            self.core.frames.restore(frame);
+            if !evict::test_and_clear_accessed(self.core, frame) {
+                self.evict(frame, None, &mut out);
             }
-            Who::Direct => {
-                counters.pgscan_direct += scanned;
-                counters.pgsteal_direct += u64::from(freed);
+            if out.len() as usize == BATCH {
+                self.write_out(std::mem::take(&mut out));
             }
         }
-        freed
+        self.write_out(out);
+        scanned
+    }
+
+    /// Gives the policy those that were set aside as locked and are so no longer, of `most` of them; says whether there are any.
+    ///
+    /// Every round looks at a few, so nobody who unlocks need tell; a round that frees nothing looks at all, so nobody is
+    /// out of RAM for a lock that is gone.
+    fn take_back_unlocked(&mut self, most: usize) -> bool {
+        let mut any = false;
+        for _ in 0..most.min(self.core.frames.aside.count(Stuck::Locked)) {
+            let Some(frame) = self.core.frames.aside.oldest(Stuck::Locked) else {
+                break;
+            };
+            if self.is_locked(frame) {
+                self.core.frames.set_aside(frame, Stuck::Locked);
+            } else {
+                self.core.frames.restore(frame);
+                any = true;
+            }
+        }
+        any
     }
 
     fn evict_these(&mut self, frames: &[FrameNum]) {

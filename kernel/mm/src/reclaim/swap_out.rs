@@ -1,7 +1,7 @@
 //! Writing evicted pages to swap: neighbours in memory go to neighbouring slots, in one write.
 
 use arch::FrameNum;
-use policy::Shadow;
+use policy::{Shadow, Stuck};
 
 use super::Reclaim;
 use crate::events::Departure;
@@ -34,9 +34,8 @@ impl Reclaim<'_> {
         while !rest.is_empty() {
             let slots = self.core.swap.allocate(rest.len());
             if slots.is_empty() {
-                rest.iter()
-                    .for_each(|&(frame, _)| self.core.frames.restore(frame));
-                return;
+                let frames = rest.iter().map(|&(frame, _)| frame);
+                return frames.for_each(|frame| self.core.frames.set_aside(frame, Stuck::NoRoom));
             }
             let (now, later) = rest.split_at(slots.len());
             let batch: Vec<_> = now
