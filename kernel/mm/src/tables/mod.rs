@@ -2,7 +2,8 @@
 //!
 //! Key type: [`PageTables`]. Only leaf descriptors of level 3 are made: no blocks yet. Besides valid ones a leaf table
 //! holds swap entries (`swap_entry`), which the hardware ignores. A table that holds neither is freed at once (the
-//! root stays), so the tables of a space are exactly those that its pages need. Callers own what the descriptors say and queue the [`arch::TlbOp`]s.
+//! root stays), so the tables of a space are exactly those that its pages need. Callers own what the descriptors say and
+//! queue the [`arch::TlbOp`]s.
 //!
 //! A table may be reached from several roots, at the same place of each (`sharing`): then a table descriptor on each way to it
 //! has APTable say read-only, and whoever changes its descriptors for one space alone has to copy it first.
@@ -12,133 +13,11 @@ use ram::Ram;
 
 use crate::error::OutOfRam;
 use crate::families::FamilyId;
-use crate::frames::{AnonId, FrameState, Frames, Mapper};
+use crate::frames::{AnonId, FrameState, Frames};
 
-/// The geometry of a granule, with the shifts that a walk needs worked out once. In units of pages.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Shape {
-    pub(crate) granule: Granule,
-    pub(crate) start_level: u8,
-    /// log2 of the pages under one descriptor of each level.
-    span_bits: [u32; 4],
-    index_mask: [u64; 4],
-}
+mod shape;
 
-impl Shape {
-    pub(crate) fn new(granule: Granule) -> Self {
-        let geometry = granule.geometry();
-        let mut shape = Self {
-            granule,
-            start_level: geometry.start_level,
-            span_bits: [0; 4],
-            index_mask: [0; 4],
-        };
-        for level in geometry.start_level..=3 {
-            shape.span_bits[usize::from(level)] = geometry.level_shift(level) - geometry.shift;
-            shape.index_mask[usize::from(level)] = (1 << geometry.index_bits[usize::from(level)]) - 1;
-        }
-        shape
-    }
-
-    /// The number of the first page that user space cannot have.
-    pub(crate) fn user_end(&self) -> PageNum {
-        PageNum::new(self.granule.user_end() >> self.granule.shift())
-    }
-
-    /// Where in a table of `level` the descriptor for `page` lies.
-    #[inline]
-    pub(crate) fn entry(&self, table: FrameNum, page: PageNum, level: u8) -> PhysAddr {
-        let level = usize::from(level & 3);
-        let index = (page.get() >> self.span_bits[level]) & self.index_mask[level];
-        PhysAddr::new(table.start(self.granule).get() + 8 * index)
-    }
-
-    /// Which descriptor of a table of `level` is for `page`.
-    pub(crate) fn index(&self, page: PageNum, level: u8) -> u32 {
-        let level = usize::from(level & 3);
-        ((page.get() >> self.span_bits[level]) & self.index_mask[level]) as u32
-    }
-
-    /// Which descriptor of a table of `level` is for the last of these pages, which are one at least.
-    pub(crate) fn last_index(&self, pages: PageRange, level: u8) -> u32 {
-        self.index(PageNum::new(pages.end().get() - 1), level)
-    }
-
-    /// How many descriptors a table of `level` has.
-    pub(crate) fn entries(&self, level: u8) -> u32 {
-        self.index_mask[usize::from(level & 3)] as u32 + 1
-    }
-
-    /// Where a descriptor of a table lies.
-    #[inline]
-    pub(crate) fn at(&self, table: FrameNum, index: u32) -> PhysAddr {
-        PhysAddr::new(table.start(self.granule).get() + 8 * u64::from(index))
-    }
-
-    /// The first page that the descriptor after this one covers.
-    pub(crate) fn next_entry(&self, page: PageNum, level: u8) -> PageNum {
-        let span = 1u64 << self.span_bits[usize::from(level & 3)];
-        PageNum::new((page.get() | (span - 1)) + 1)
-    }
-
-    /// The first page that the leaf table after this page's covers.
-    pub(crate) fn next_leaf_table(&self, page: PageNum) -> PageNum {
-        self.next_entry(page, 2)
-    }
-
-    /// All pages under the descriptor of `level` that covers this one.
-    pub(crate) fn span(&self, page: PageNum, level: u8) -> PageRange {
-        let end = self.next_entry(page, level);
-        let start = PageNum::new(end.get() - (1 << self.span_bits[usize::from(level & 3)]));
-        PageRange::new(start, end).expect("a descriptor covers pages")
-    }
-
-    /// The number of the table of `level` on the way to a page, among all of that level.
-    pub(crate) fn table_number(&self, page: PageNum, level: u8) -> u32 {
-        match level > self.start_level {
-            true => (page.get() >> self.span_bits[usize::from(level - 1) & 3]) as u32,
-            false => 0,
-        }
-    }
-
-    /// The page of a descriptor of the leaf table with this number.
-    pub(crate) fn page_in(&self, number: u32, index: u32) -> PageNum {
-        PageNum::new((u64::from(number) << self.span_bits[2]) + u64::from(index))
-    }
-
-    /// The name of a descriptor in the reverse map.
-    #[inline]
-    pub(crate) fn mapper(&self, slot: LeafSlot) -> Mapper {
-        let table = slot.0.frame(self.granule).expect("tables lie in RAM");
-        let index = (slot.0.get() & self.granule.offset_mask()) / 8;
-        Mapper {
-            table,
-            index: index as u32,
-        }
-    }
-
-    /// The descriptor that the reverse map names so.
-    #[inline]
-    pub(crate) fn slot(&self, mapper: Mapper) -> LeafSlot {
-        let start = mapper.table.start(self.granule).get();
-        LeafSlot(PhysAddr::new(start + 8 * u64::from(mapper.index)))
-    }
-
-    fn leaf_key(&self, page: PageNum) -> u64 {
-        page.get() >> self.span_bits[2]
-    }
-}
-
-/// The address of a level 3 descriptor in RAM.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct LeafSlot(PhysAddr);
-
-impl LeafSlot {
-    /// The slot of the next page, which must lie in the same table.
-    pub(crate) fn next(self) -> Self {
-        Self(PhysAddr::new(self.0.get() + 8))
-    }
-}
+pub(crate) use shape::{LeafSlot, Shape};
 
 pub(crate) fn read(ram: &Ram, at: PhysAddr) -> Descriptor {
     Descriptor::from_bits(ram.read(at).expect("tables lie in RAM"))
@@ -566,7 +445,7 @@ impl PageTables {
         let Some(last) = self.last_leaf else {
             return true;
         };
-        let page = PageNum::new(last.key << shape.span_bits[2]);
+        let page = shape.leaf_start(last.key);
         let found = self.fresh().leaf(ram, shape, page);
         found.is_ok_and(|leaf| leaf.table == last.table && leaf.own == last.own)
     }
@@ -608,11 +487,11 @@ pub(crate) struct Visit {
 fn visit(ram: &Ram, shape: &Shape, mut at: Visit, each: &mut impl FnMut(Visit)) {
     let base = at.table.start(shape.granule).get();
     let below = if at.level < 3 {
-        shape.index_mask[usize::from(at.level)] + 1
+        u64::from(shape.entries(at.level))
     } else {
         0
     };
-    for index in 0..=shape.index_mask[usize::from(at.level)] {
+    for index in 0..u64::from(shape.entries(at.level)) {
         let descriptor = read(ram, PhysAddr::new(base + 8 * index));
         if !is_used(descriptor) {
             continue;
