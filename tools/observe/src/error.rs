@@ -36,7 +36,14 @@ pub enum ObserveError {
         /// Who should wait for it.
         parent: i32,
     },
-    /// It ended, or became another program, while it was read.
+    /// It called execve each time that it was read.
+    Restless {
+        /// Its id.
+        pid: i32,
+        /// Its name.
+        name: String,
+    },
+    /// It ended while it was read.
     Vanished {
         /// Its id.
         pid: i32,
@@ -69,6 +76,10 @@ impl fmt::Display for ObserveError {
                     "process {pid} ({name}) is a zombie: its memory is gone; process {parent} has yet to wait for it"
                 )
             }
+            Self::Restless { pid, name } => write!(
+                f,
+                "process {pid} ({name}) became another program (execve) each time that it was read; stop it (kill -STOP), or try again"
+            ),
             Self::Vanished { pid, name } => write!(f, "process {pid} ({name}) ended while it was read"),
             Self::Root(error) => error.fmt(f),
         }

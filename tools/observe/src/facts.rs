@@ -272,15 +272,26 @@ pub(crate) fn page_bytes_of(first: Option<Kib>) -> Option<u64> {
     first.map(Kib::bytes).filter(|b| b.is_power_of_two())
 }
 
-/// The process is the same one that `stat` was: it has not ended, and not become another program.
-pub(crate) fn is_still(root: &dyn Root, pid: i32, stat: &PidStat) -> bool {
+/// What became of a process while it was read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Since {
+    /// It runs the program that it ran.
+    Same,
+    /// `execve`: what was read may be of the old program, of the new one, or of neither.
+    OtherProgram,
+    /// It has ended; the id may be another process's already.
+    Ended,
+}
+
+/// What became of the process that `stat` was.
+pub(crate) fn since(root: &dyn Root, pid: i32, stat: &PidStat) -> Since {
     // Not `stat.pid`: the folder of a saved process may have been renamed.
-    let Ok(bytes) = root.read(&format!("{pid}/stat")) else {
-        return false;
-    };
-    PidStat::parse(&bytes).is_ok_and(|now| {
-        now.start_time == stat.start_time
-            && now.start_stack == stat.start_stack
-            && !matches!(now.state, b'Z' | b'X')
-    })
+    let now = root.read(&format!("{pid}/stat")).ok();
+    let now = now.and_then(|bytes| PidStat::parse(&bytes).ok());
+    match now {
+        Some(now) if now.start_time != stat.start_time || matches!(now.state, b'Z' | b'X') => Since::Ended,
+        Some(now) if now.start_stack != stat.start_stack => Since::OtherProgram,
+        Some(_) => Since::Same,
+        None => Since::Ended,
+    }
 }

@@ -3,7 +3,7 @@
 use crate::classify::{Verdict, classify};
 use crate::corefile::CoreFacts;
 use crate::elf::{Image, Images, Section};
-use crate::facts::{gather, is_still, page_bytes_of, recognise};
+use crate::facts::{Since, gather, page_bytes_of, recognise, since};
 use crate::gentle::read_gently;
 use crate::heap::Limits;
 use crate::measure::{derive, footprint};
@@ -14,11 +14,13 @@ use crate::share::{Aliases, share_mode};
 use crate::threads::{Thread, name_stacks, threads};
 use crate::zones::{self, HeapReport};
 use crate::{Facts, Footprint, Kind, Object, ObserveError, Peak, Region, Totals};
-use procfs::printable;
-use procfs::{Addr, Root, RootError, Statm};
+use procfs::{Addr, PidStat, Root, RootError, Statm, printable};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How often a process is read that calls execve meanwhile, before it is told that it cannot be.
+const READS: u32 = 8;
 
 /// Something that could not be read, for the header.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -82,15 +84,34 @@ impl Snapshot {
         Self::take_with(root, pid, Take::default())
     }
 
-    /// Read process `pid` through `root`.
+    /// Read process `pid` through `root`; again, if it became another program meanwhile, as one does that was just spawned.
     ///
     /// # Errors
-    /// [`ObserveError`] if there is nothing to show: no such process, a kernel thread, a zombie, one that ended midway, or texts
-    /// that are not Linux's.
+    /// [`ObserveError`] if there is nothing to show: no such process, a kernel thread, a zombie, one that ended midway or called
+    /// execve each time, or texts that are not Linux's.
     pub fn take_with(root: &dyn Root, pid: i32, take: Take) -> Result<Self, ObserveError> {
-        let stat = recognise(root, pid)?;
+        let mut stat = recognise(root, pid)?;
+        for _ in 1..READS {
+            if let Some(snapshot) = Self::of_program(root, pid, take, &stat)? {
+                return Ok(snapshot);
+            }
+            stat = recognise(root, pid)?;
+        }
+        Self::of_program(root, pid, take, &stat)?.ok_or_else(|| ObserveError::Restless {
+            pid,
+            name: printable(&stat.comm),
+        })
+    }
+
+    /// Read the program that `stat` was of; none if the process runs another now.
+    fn of_program(
+        root: &dyn Root,
+        pid: i32,
+        take: Take,
+        stat: &PidStat,
+    ) -> Result<Option<Self>, ObserveError> {
         let mut gaps = Vec::new();
-        let mut facts = gather(root, &stat, &mut gaps);
+        let mut facts = gather(root, stat, &mut gaps);
         let size = || root.parse::<Statm>(&format!("{pid}/statm")).ok().map(|s| s.size);
         let before = size();
         let near = take.near.zip(facts.page_bytes);
@@ -108,11 +129,15 @@ impl Snapshot {
             _ => read_regions(root, pid, &mut gaps),
         };
         let after = size();
-        if !is_still(root, pid, &stat) {
-            return Err(ObserveError::Vanished {
-                pid,
-                name: facts.name,
-            });
+        match since(root, pid, stat) {
+            Since::Same => (),
+            Since::OtherProgram => return Ok(None),
+            Since::Ended => {
+                return Err(ObserveError::Vanished {
+                    pid,
+                    name: facts.name,
+                });
+            }
         }
         let pass = regions?;
         let cut_short = pass.as_ref().and_then(|pass| pass.cut.as_ref()).map(|cut| {
@@ -149,7 +174,7 @@ impl Snapshot {
             .as_mut()
             .zip(take.heap)
             .and_then(|(regions, bytes)| heap(root, pid, regions, bytes, facts.page_bytes?, &mut gaps));
-        Ok(Self {
+        Ok(Some(Self {
             facts,
             regions,
             is_part,
@@ -163,7 +188,7 @@ impl Snapshot {
             longest_hold,
             root: root.describe(),
             core: None,
-        })
+        }))
     }
 
     /// The sections of which a part lies in a region.

@@ -221,3 +221,65 @@ fn a_saved_smaps_that_is_cut_short_shows_what_is_there() {
     // Nothing whole is there: an error, as for a text that is no smaps.
     assert!(cut_short(0, "rubbish", true).is_err());
 }
+
+/// The saved process, which calls execve before so many reads of its `stat`: each new program has its own stack.
+struct Execing {
+    inner: DirRoot,
+    execs_left: Cell<u64>,
+}
+
+impl Execing {
+    fn new(execs: u64) -> Self {
+        Self {
+            inner: Faulty::new(&[], 0).inner,
+            execs_left: Cell::new(execs),
+        }
+    }
+}
+
+impl Root for Execing {
+    fn describe(&self) -> String {
+        "execing".into()
+    }
+    fn open(&self, path: &str) -> Result<Box<dyn Read + Send + '_>, RootError> {
+        let file = self.inner.open(path)?;
+        let left = self.execs_left.get();
+        // Its maps are those of the moment: none, while the old ones are gone and the new ones are not made.
+        if left > 0 && matches!(path, "7/smaps" | "7/maps") {
+            return Ok(Box::new(io::empty()));
+        }
+        if path != "7/stat" {
+            return Ok(file);
+        }
+        let text = io::read_to_string(file).unwrap();
+        let stack = "281474047818832";
+        assert!(text.contains(stack));
+        self.execs_left.set(left.saturating_sub(1));
+        let text = text.replace(stack, &(281_474_047_818_832 + 16 * left).to_string());
+        Ok(Box::new(io::Cursor::new(text)))
+    }
+    fn read_at(&self, path: &str, offset: u64, buf: &mut [u8]) -> Result<usize, RootError> {
+        self.inner.read_at(path, offset, buf)
+    }
+    fn read_link(&self, path: &str) -> Result<Vec<u8>, RootError> {
+        self.inner.read_link(path)
+    }
+    fn list(&self, path: &str) -> Result<Vec<Vec<u8>>, RootError> {
+        self.inner.list(path)
+    }
+}
+
+#[test]
+fn a_process_that_becomes_another_program_is_read_again() {
+    let calm = Snapshot::take(&Execing::new(0), 7).unwrap();
+    let spawned = Snapshot::take(&Execing::new(3), 7).unwrap();
+    assert_eq!(spawned.regions, calm.regions);
+    assert!(calm.regions.is_some_and(|regions| regions.len() > 5));
+}
+
+#[test]
+fn a_process_that_never_rests_is_not_said_to_have_ended() {
+    let error = Snapshot::take(&Execing::new(1000), 7).unwrap_err();
+    assert!(matches!(error, ObserveError::Restless { pid: 7, .. }));
+    assert!(error.to_string().contains("kill -STOP"), "{error}");
+}

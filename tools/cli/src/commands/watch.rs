@@ -73,6 +73,8 @@ impl Watch<'_> {
                 let after = self.start.elapsed().as_secs_f64();
                 self.model.ended = Some(format!("ended after {after:.0} s; this is its last state"));
             }
+            // It lives, and is looked at again.
+            Err(ObserveError::Restless { .. }) => (),
             Err(error) => self.model.ended = Some(error.to_string()),
         }
     }
