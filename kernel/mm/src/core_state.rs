@@ -27,8 +27,6 @@ pub(crate) struct Core {
     pub(crate) events: crate::events::Events,
     /// Which slots would be read next if swap-in goes on as it did.
     pub(crate) readahead: crate::swap_in::Readahead,
-    /// Pages on their way to swap.
-    pub(crate) scratch: Vec<u8>,
 }
 
 impl Core {
@@ -44,7 +42,6 @@ impl Core {
             events: Default::default(),
             counters: Counters::default(),
             readahead: crate::swap_in::Readahead::default(),
-            scratch: Vec::new(),
         }
     }
 

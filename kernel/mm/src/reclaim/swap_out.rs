@@ -81,14 +81,10 @@ impl Reclaim<'_> {
 
     fn write_batch(&mut self, pages: &[(FrameNum, Option<Shadow>)], batch: &[Outgoing]) {
         let core = &mut *self.core;
-        let size = core.page_bytes();
-        let mut bytes = std::mem::take(&mut core.scratch);
-        bytes.resize(pages.len() * size, 0);
-        for (&(frame, _), to) in pages.iter().zip(bytes.chunks_exact_mut(size)) {
-            core.ram.read_bytes(frame.start(core.granule()), to);
-        }
-        let answers = core.swap.write(batch, &bytes);
-        core.scratch = bytes;
+        let (ram, granule) = (&core.ram, core.shape.granule);
+        let answers = core.swap.write(batch, |number, bytes| {
+            ram.read_bytes(pages[number].0.start(granule), bytes);
+        });
         for ((&(frame, _), out), answer) in pages.iter().zip(batch).zip(answers) {
             self.core.note_swap_write(frame, out.slot.get(), answer.is_ok());
             match answer {

@@ -178,7 +178,7 @@ pub(crate) struct Swap {
     usage: SwapUse,
     tier_limit: u64,
     page: usize,
-    /// Sealed pages on their way.
+    /// For sealed pages on their way.
     buffer: Vec<u8>,
 }
 
@@ -273,35 +273,38 @@ impl Swap {
         self.usage.bad += 1;
     }
 
-    /// Writes pages to slots in a row, `pages` being their bytes one after another. Gives for each whether it is safe;
+    /// Writes pages to slots; `read` gives the bytes of each, by its number in the batch. Says for each whether it is safe;
     /// the slot of one that is not was taken out of use.
-    pub(crate) fn write(&mut self, batch: &[Outgoing], pages: &[u8]) -> Vec<Result<(), SwapError>> {
-        debug_assert!(batch.len() * self.page == pages.len());
+    pub(crate) fn write(
+        &mut self,
+        batch: &[Outgoing],
+        mut read: impl FnMut(usize, &mut [u8]),
+    ) -> Vec<Result<(), SwapError>> {
         let mut answers = Vec::with_capacity(batch.len());
-        let mut pending: Vec<(Outgoing, Seal)> = Vec::new();
-        self.buffer.clear();
-        for (out, bytes) in batch.iter().zip(pages.chunks_exact(self.page)) {
-            match self.without_device(bytes) {
-                Some(stored) => {
-                    self.flush(&mut pending, &mut answers);
-                    self.store(*out, stored);
-                    answers.push(Ok(()));
-                }
-                None => {
-                    let follows = pending
-                        .last()
-                        .is_none_or(|(last, _)| last.slot.index() + 1 == out.slot.index());
-                    if !follows {
-                        self.flush(&mut pending, &mut answers);
-                    }
-                    let start = self.buffer.len();
-                    self.buffer.extend_from_slice(bytes);
-                    let seal = self.sealer.seal(out.slot, &mut self.buffer[start..]);
-                    pending.push((*out, seal));
-                }
+        let mut pending: Vec<(Outgoing, Seal)> = Vec::with_capacity(batch.len());
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.resize(buffer.len().max(batch.len() * self.page), 0);
+        for (number, out) in batch.iter().enumerate() {
+            let follows = pending
+                .last()
+                .is_none_or(|(last, _)| last.slot.index() + 1 == out.slot.index());
+            if !follows {
+                self.flush(&buffer, &mut pending, &mut answers);
+            }
+            let start = pending.len() * self.page;
+            let page = &mut buffer[start..start + self.page];
+            read(number, page);
+            if let Some(stored) = self.without_device(page) {
+                self.flush(&buffer, &mut pending, &mut answers);
+                self.store(*out, stored);
+                answers.push(Ok(()));
+            } else {
+                let seal = self.sealer.seal(out.slot, page);
+                pending.push((*out, seal));
             }
         }
-        self.flush(&mut pending, &mut answers);
+        self.flush(&buffer, &mut pending, &mut answers);
+        self.buffer = buffer;
         answers
     }
 
@@ -339,17 +342,22 @@ impl Swap {
     }
 
     /// Writes the sealed pages in one go; if the host refuses, each by itself, so that only what fails is lost.
-    fn flush(&mut self, pending: &mut Vec<(Outgoing, Seal)>, answers: &mut Vec<Result<(), SwapError>>) {
+    fn flush(
+        &mut self,
+        sealed: &[u8],
+        pending: &mut Vec<(Outgoing, Seal)>,
+        answers: &mut Vec<Result<(), SwapError>>,
+    ) {
         let Some((first, _)) = pending.first() else {
             return;
         };
-        let whole = self.write_sealed(first.slot, 0, pending.len());
+        let whole = self.write_sealed(first.slot, &sealed[..pending.len() * self.page]);
         let alone = whole.is_err() && pending.len() > 1;
         let mut whole = Some(whole);
         for (index, (out, seal)) in pending.drain(..).enumerate() {
             let answer = match whole.take() {
                 Some(Err(error)) if !alone => Err(error),
-                _ if alone => self.write_sealed(out.slot, index, 1),
+                _ if alone => self.write_sealed(out.slot, &sealed[index * self.page..][..self.page]),
                 _ => Ok(()),
             };
             match answer {
@@ -364,13 +372,12 @@ impl Swap {
                 }
             }
         }
-        self.buffer.clear();
     }
 
-    /// Writes `count` pages of the buffer, from its page `from` on.
-    fn write_sealed(&self, slot: SlotNum, from: usize, count: usize) -> io::Result<()> {
+    /// Writes sealed pages to the slots from `slot` on.
+    fn write_sealed(&self, slot: SlotNum, sealed: &[u8]) -> io::Result<()> {
         let device = self.device.as_ref().ok_or(io::ErrorKind::NotFound)?;
-        let mut rest = &self.buffer[from * self.page..(from + count) * self.page];
+        let mut rest = sealed;
         let mut offset = slot.index() as u64 * self.page as u64;
         while !rest.is_empty() {
             match device.write_at(offset, rest) {

@@ -107,7 +107,7 @@ fn write(swap: &mut Swap, pages: &[Vec<u8>]) -> (Vec<SlotNum>, Vec<Result<(), Sw
             shadow: None,
         })
         .collect();
-    let answers = swap.write(&batch, &pages.concat());
+    let answers = swap.write(&batch, |number, to| to.copy_from_slice(&pages[number]));
     (slots, answers)
 }
 
@@ -230,7 +230,10 @@ fn every_kind_of_rot_is_noticed() {
         owner: old,
         shadow: None,
     };
-    assert!(swap.write(&[out], &noise(2))[0].is_ok(), "it looks written");
+    assert!(
+        swap.write(&[out], |_, to| to.copy_from_slice(&noise(2)))[0].is_ok(),
+        "it looks written"
+    );
     assert!(corrupt(read(&swap, slots[0])));
     // One that went astray: both slots hold what is not theirs.
     let (mut swap, device) = area(8, 0);
@@ -240,7 +243,7 @@ fn every_kind_of_rot_is_noticed() {
         slot: slots[0],
         ..out
     };
-    swap.write(&[out], &noise(3));
+    swap.write(&[out], |_, to| to.copy_from_slice(&noise(3)));
     assert!(corrupt(read(&swap, slots[0])));
     assert!(corrupt(read(&swap, slots[1])));
     // A file that became shorter.
